@@ -1,0 +1,101 @@
+"""Quality with confidence intervals, comparisons and verdicts, as tidy tables."""
+
+import numpy as np
+import pandas as pd
+from sacrebleu.metrics import BLEU, CHRF
+
+from .data import Example
+from .tasks import Answer
+from .teachers import LocalTeacher, label_log_probabilities
+
+RESAMPLES = 2000
+
+
+def predict(model, tokenizer, task, examples: list[Example], replies: int, batch_size: int = 32, max_new_tokens: int = 48) -> pd.DataFrame:
+    """One row an example: gold label, predicted label, its probability, whether it is right; and for the first `replies`
+    examples the full completion and its scores.
+
+    The label is the most probable of the task's labels after the prompt (one forward pass); the completion is greedy.
+    """
+    prompts = [task.prompt(example) for example in examples]
+    logs = label_log_probabilities(model, tokenizer, prompts, list(task.labels), batch_size)
+    table = pd.DataFrame({"id": [e.id for e in examples], "gold": [e.label for e in examples]})
+    table["predicted"] = [task.labels[column] for column in logs.argmax(1)]
+    table["probability"] = np.exp(logs.max(1))
+    table["intent_accuracy"] = (table["gold"] == table["predicted"]).astype(float)
+    replies = min(replies, len(examples))
+    generator = LocalTeacher(model, tokenizer, batch_size, max_new_tokens)
+    completions = generator.respond(prompts[:replies], progress=False)
+    scores = task.score([task.parse(text) for text in completions], examples[:replies])
+    return table.join(pd.DataFrame({"completion": completions, **scores}))
+
+
+def interval(values, seed: int = 0) -> tuple[float, float, float]:
+    """Mean and 95% bootstrap interval (Efron 1979).
+
+    Args:
+        values: (examples,), or (seeds, examples): then seeds and examples are both drawn anew.
+    """
+    values = np.atleast_2d(np.asarray(values, dtype=float))
+    means = _resampled_means(values, seed)
+    return float(values.mean()), *map(float, np.quantile(means, [0.025, 0.975]))
+
+
+def _resampled_means(values: np.ndarray, seed: int) -> np.ndarray:
+    rng, (seeds, examples) = np.random.default_rng(seed), values.shape
+    means = np.empty(RESAMPLES)
+    for i in range(RESAMPLES):
+        rows = rng.integers(seeds, size=seeds)
+        means[i] = values[rows][:, rng.integers(examples, size=examples)].mean()
+    return means
+
+
+def compare(ours, theirs, seed: int = 0) -> dict:
+    """Paired bootstrap of the difference of two models on the same examples.
+
+    Returns:
+        difference, low, high (95%), p (two-sided share of resamples on the other side of zero) and a verdict: better, worse,
+        or no difference shown.
+    """
+    ours, theirs = (np.atleast_2d(np.asarray(v, dtype=float)).mean(0) for v in (ours, theirs))
+    means = _resampled_means((ours - theirs)[None], seed)
+    low, high = np.quantile(means, [0.025, 0.975])
+    tail = min((means <= 0).mean(), (means >= 0).mean())
+    verdict = "better" if low > 0 else "worse" if high < 0 else "no difference shown"
+    return {"difference": float((ours - theirs).mean()), "low": float(low), "high": float(high), "p": float(min(1, 2 * tail)), "verdict": verdict}
+
+
+def retention(student, teacher, seed: int = 0) -> tuple[float, float, float]:
+    """Share of the teacher's accuracy that the student keeps, with a 95% interval over the same resampled examples."""
+    student, teacher = (np.atleast_2d(np.asarray(v, dtype=float)) for v in (student, teacher))
+    rng, ratios = np.random.default_rng(seed), np.empty(RESAMPLES)
+    for i in range(RESAMPLES):
+        columns, rows = rng.integers(student.shape[1], size=student.shape[1]), rng.integers(len(student), size=len(student))
+        ratios[i] = student[rows][:, columns].mean() / max(teacher[:, columns].mean(), 1e-9)
+    return float(student.mean() / max(teacher.mean(), 1e-9)), *map(float, np.quantile(ratios, [0.025, 0.975]))
+
+
+def corpus_scores(answers: list[Answer], examples: list[Example]) -> dict[str, tuple[float, float, float]]:
+    """BLEU (Papineni et al. 2002) and chrF (Popovic 2015) of the replies, 0 to 100, with sacrebleu's bootstrap interval."""
+    texts, references = [answer.reply for answer in answers], [[example.reply for example in examples]]
+    scores = {}
+    for name, metric in (("bleu", BLEU(effective_order=False)), ("chrf", CHRF())):
+        score = metric.corpus_score(texts, references, n_bootstrap=500)
+        scores[name] = (score.score, max(0.0, score._mean - score._ci), score._mean + score._ci)
+    return scores
+
+
+def quality_rows(model: str, predictions: list[pd.DataFrame], task, examples: list[Example]) -> pd.DataFrame:
+    """Rows model, metric, value, low, high, seeds of one model; one table of predictions a seed."""
+    rows = []
+    for metric in ("intent_accuracy", "valid", "slot_accuracy", "rouge_l"):
+        values = np.stack([table[metric].dropna().to_numpy(float) for table in predictions])
+        rows.append((model, metric, *interval(values), len(predictions)))
+    by_id = {example.id: example for example in examples}
+    answered = pd.concat(table.dropna(subset=["completion"]) for table in predictions)
+    answers = [task.parse(text) for text in answered["completion"]]
+    for metric, score in corpus_scores(answers, [by_id[i] for i in answered["id"]]).items():
+        rows.append((model, metric, *score, len(predictions)))
+    main = next(row for row in rows if row[1] == "intent_accuracy")
+    rows.append((model, "main", *main[2:]))
+    return pd.DataFrame(rows, columns=["model", "metric", "value", "low", "high", "seeds"])

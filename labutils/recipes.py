@@ -1,0 +1,84 @@
+"""What makes a student: where it starts, what it learns from, for how long. A recipe is data; `pipeline` carries it out."""
+
+from dataclasses import dataclass
+
+from .profile import Profile
+from .students import steps_for
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One student.
+
+    Attributes:
+        name: unique within a run; names the student's files.
+        layers, choice: which of the teacher's layers it takes (`models.layer_choice`), or "random" weights of that shape.
+        start: "teacher" (adapted to the domain) or "untouched" (as published).
+        data: "answers" of the teacher, "gold" labels, or "none" (not trained).
+        soft: learn the teacher's distribution at every position, not only its words.
+        answers: how many teacher answers; None for the profile's number.
+        source: take only "hand" or only "generated" prompts; None takes the pool in its order.
+        rate, epochs: None for the profile's.
+        lora: rank of adapters; None trains all weights.
+        verified: leave out answers that verification rejects.
+    """
+
+    name: str
+    layers: int
+    choice: str = "first"
+    start: str = "teacher"
+    data: str = "answers"
+    soft: bool = True
+    answers: int | None = None
+    source: str | None = None
+    rate: float | None = None
+    epochs: int | None = None
+    lora: int | None = None
+    verified: bool = True
+
+
+def main_recipes(profile: Profile) -> dict[str, Recipe]:
+    """The students of the results table, by name."""
+    layers, lora = profile.student_layers, profile.student_lora
+    recipes = [
+        Recipe("untrained", layers, data="none", start="untouched"),
+        Recipe("gold_only", layers, data="gold", soft=False, lora=lora),
+        Recipe("gold_only_untouched", layers, data="gold", soft=False, start="untouched", lora=lora),
+        Recipe("distilled_words", layers, soft=False, lora=lora),
+        Recipe("distilled", layers, lora=lora),
+    ]
+    return {recipe.name: recipe for recipe in recipes}
+
+
+def layer_recipes(profile: Profile) -> list[Recipe]:
+    """Which layers, and how many: four choices and random weights at each size, on a small equal budget."""
+    choices = ("first", "even", "ends", "last", "random")
+    return [
+        Recipe(f"layers-{choice}-{count}", count, choice, answers=profile.curve_answers)
+        for count in profile.curve_layers
+        for choice in choices
+    ]
+
+
+def size_recipes(profile: Profile) -> list[Recipe]:
+    """How accuracy grows with the number of teacher answers, on hand-written and on generated prompts."""
+    return [
+        Recipe(f"answers-{source}-{count}", profile.student_layers, answers=count, source=source)
+        for source in ("hand", "generated")
+        for count in profile.curve_sizes
+    ]
+
+
+def rate_recipes(profile: Profile) -> list[Recipe]:
+    """Learning rates, full fine-tuning against LoRA, on a small equal budget."""
+    rates = [Recipe(f"rate-full-{rate:g}", profile.student_layers, answers=profile.sweep_answers, rate=rate) for rate in profile.sweep_rates]
+    adapters = [
+        Recipe(f"rate-lora-{10 * rate:g}", profile.student_layers, answers=profile.sweep_answers, rate=10 * rate, lora=16)
+        for rate in profile.sweep_rates[-3:]
+    ]
+    return rates + adapters
+
+
+def steps(recipe: Recipe, profile: Profile) -> int:
+    """Optimiser steps of a recipe; gold-only students get as many as the distilled student."""
+    return steps_for(recipe.answers or profile.answers, recipe.epochs or profile.epochs, profile.batch_size)

@@ -1,0 +1,46 @@
+"""Read the shipped record of the `full` run: tables under data/reference/<task>/, made by `python -m labutils reference`."""
+
+import json
+
+import pandas as pd
+
+from .profile import ROOT, task_name
+
+
+def folder(task: str | None = None):
+    """Folder of a task's record.
+
+    Raises:
+        FileNotFoundError: no record of this task was shipped; the message names the command that makes one.
+    """
+    path = ROOT / "data" / "reference" / (task or task_name())
+    if not (path / "results.csv").exists():
+        raise FileNotFoundError(f"There is no record in {path.name}/. Make it with: LAB_PROFILE=full python -m labutils reference")
+    return path
+
+
+def results(task: str | None = None) -> pd.DataFrame:
+    """The record's table: model, metric, value, low, high, seeds."""
+    return pd.read_csv(folder(task) / "results.csv")
+
+
+def row(model: str, metric: str, task: str | None = None) -> pd.Series:
+    """One line of the table: value, low, high, seeds."""
+    table = results(task).set_index(["model", "metric"])
+    return table.loc[(model, metric)]
+
+
+def value(model: str, metric: str, task: str | None = None) -> float:
+    """One number of the table."""
+    return float(row(model, metric, task)["value"])
+
+
+def curve(name: str, task: str | None = None) -> pd.DataFrame:
+    """A curve of the record: `layers`, `sizes` or `rates`, one row a student."""
+    table = pd.read_csv(folder(task) / f"{name}.csv")
+    return table.assign(method=table["lora"].notna().map({True: "lora", False: "full"}))
+
+
+def provenance(task: str | None = None) -> dict:
+    """What the record was made from, where and when."""
+    return json.loads((folder(task) / "provenance.json").read_text(encoding="utf-8"))

@@ -1,0 +1,140 @@
+"""The run of record (profile `full`): every curve with every seed, resumable at any point, and its shipped tables."""
+
+import datetime
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+
+import pandas as pd
+import torch
+
+from . import evaluation, models, results
+from .pipeline import Lab, data_hash
+from .profile import ROOT, Profile
+from .recipes import Recipe, layer_recipes, main_recipes, rate_recipes, size_recipes
+from .teachers import answer_key
+
+PROMPT_VERSION = "1"  # raise it when tasks.py changes what a model reads or writes
+
+
+def jobs(profile: Profile) -> list[tuple[Recipe, int, str]]:
+    """(recipe, seed, split) of every student of the record, the most important first."""
+    groups = [
+        (list(main_recipes(profile).values()), profile.seeds, "test"),
+        (size_recipes(profile), profile.curve_seeds, "test"),
+        (layer_recipes(profile), profile.curve_seeds, "test"),
+        (rate_recipes(profile), profile.curve_seeds[:1], "validation"),
+    ]
+    listed = [(recipe, seed, split) for recipes, seeds, split in groups for seed in seeds for recipe in recipes]
+    return sorted(listed, key=lambda job: job[1])  # the first seed of every curve before the second of any
+
+
+def work(lab: Lab) -> None:
+    """Carry out jobs that nobody has claimed; several processes may do this side by side."""
+    claims = lab.folder / "claims"
+    claims.mkdir(exist_ok=True)
+    for recipe, seed, split in jobs(lab.profile):
+        claim = claims / f"{recipe.name}-seed{seed}"
+        try:
+            claim.touch(exist_ok=False)
+        except FileExistsError:
+            continue
+        start, main = time.time(), recipe.name in main_recipes(lab.profile)
+        table = lab.predictions(recipe, seed, split, replies=None if main else 0, keep=main and seed == 0)
+        print(f"{recipe.name} seed {seed}: {table['intent_accuracy'].mean():.3f} on {split}, {time.time() - start:.0f} s", flush=True)
+
+
+def run(lab: Lab, workers: int = 2) -> None:
+    """Make or go on with the record: teacher, its answers and distributions first, then all students in `workers` processes."""
+    claims = lab.folder / "claims"
+    for claim in claims.glob("*") if claims.exists() else []:
+        claim.unlink()  # whatever was finished has its predictions on disk
+    lab.teacher_predictions()
+    everything = Recipe("everything", 1, answers=len(lab.answers), verified=False)
+    lab.targets(lab.training_rows(everything), lab.trimmed[2])
+    threads = str(max(1, (os.cpu_count() or 2) // workers))
+    environment = {**os.environ, "OMP_NUM_THREADS": threads, "LAB_PROFILE": lab.profile.name, "LAB_TASK": lab.task.name}
+    command = [sys.executable, "-m", "labutils", "reference", "--worker"]
+    running = [subprocess.Popen(command, env=environment, cwd=ROOT) for _ in range(workers)]
+    if any([process.wait() for process in running]):
+        raise RuntimeError("A worker of the record failed; what it finished is kept. Run the command again to go on.")
+
+
+def open_lab() -> Lab:
+    """The lab of the record: nothing shipped may feed it."""
+    torch.set_float32_matmul_precision("medium")  # bfloat16 products where the processor has them: a third faster, same accuracy
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 2)))
+    return Lab(fresh=True)
+
+
+def main(workers: int = 2) -> None:
+    """The whole record: students, tables, speeds; then everything that is shipped."""
+    start, lab = time.time(), open_lab()
+    run(lab, workers)
+    tables = results.predictions(lab)
+    table = results.save(lab, results.quality(lab, tables), results.speeds(lab))
+    ship_teacher(lab)
+    ship(lab, table, time.time() - start)
+    print(table[table["metric"].isin(["intent_accuracy", "retention"])].to_string(index=False))
+
+
+def curve(lab: Lab, recipes: list[Recipe], split: str) -> pd.DataFrame:
+    """One row a recipe: accuracy with its interval over seeds and examples, and parameters."""
+    rows = []
+    vocabulary = len(lab.trimmed[2])
+    for recipe in recipes:
+        paths = [lab._path("predictions", f"{recipe.name}-{split}", seed) for seed in lab.profile.curve_seeds]
+        tables = [pd.read_csv(path)["intent_accuracy"] for path in paths if path.exists()]
+        if tables:
+            value, low, high = evaluation.interval(pd.concat(tables, axis=1).T.to_numpy())
+            size = models.llama_parameters(lab.untouched[0].config, recipe.layers, vocabulary)
+            rows.append({"name": recipe.name, "layers": recipe.layers, "choice": recipe.choice, "source": recipe.source, "answers": recipe.answers,
+                         "rate": recipe.rate, "lora": recipe.lora, "parameters": size, "value": value, "low": low, "high": high, "seeds": len(tables)})
+    return pd.DataFrame(rows)
+
+
+def ship(lab: Lab, table: pd.DataFrame, seconds: float) -> None:
+    """Write the record's tables, the teacher's adapter and its answers to data/reference/<task>/, with provenance."""
+    folder, profile = ROOT / "data" / "reference" / lab.task.name, lab.profile
+    folder.mkdir(parents=True, exist_ok=True)
+    table.to_csv(folder / "results.csv", index=False, float_format="%.5g")
+    curves = {"layers": (layer_recipes(profile), "test"), "sizes": (size_recipes(profile), "test"), "rates": (rate_recipes(profile), "validation")}
+    for name, (recipes, split) in curves.items():
+        curve(lab, recipes, split).to_csv(folder / f"{name}.csv", index=False, float_format="%.5g")
+    write_provenance(lab, folder, seconds)
+
+
+def ship_teacher(lab: Lab) -> None:
+    """Copy the adapter and write the answers file: key, id, answer, confidence."""
+    folder = ROOT / "data" / "reference" / lab.task.name
+    shutil.copytree(lab.folder / "teacher", folder / "teacher", dirs_exist_ok=True)
+    with (folder / "teacher_answers.jsonl").open("w", encoding="utf-8", newline="\n") as file:
+        for row in lab.answers.itertuples():
+            line = {"key": answer_key(row.prompt), "id": row.id, "answer": row.completion.strip(), "confidence": row.confidence}
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+    write_provenance(lab, folder, 0.0)
+
+
+def recipe_hash(profile: Profile) -> str:
+    """Hash of all that decides the record besides the data: the profile's settings, all recipes, the prompt's version."""
+    text = repr((profile, jobs(profile), PROMPT_VERSION))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def write_provenance(lab: Lab, folder, seconds: float) -> None:
+    """What the record was made from and where."""
+    settings = {
+        "data": data_hash(lab.task.name), "recipe": recipe_hash(lab.profile), "prompt_version": PROMPT_VERSION,
+        "teacher": "SmolLM2-135M-Instruct (Apache-2.0), adapted by LoRA", "weights_sha256": models.GGUF_SHA256, "adapter": lab.teacher_id,
+        "sampling": {"temperature": 0, "max_new_tokens": lab.profile.max_new_tokens}, "answers_licence": "CC0-1.0",
+        "versions": {name: version(name) for name in ("torch", "transformers", "trl", "peft", "datasets")},
+        "machine": f"{platform.machine()}, {torch.get_num_threads()} threads, {platform.system()}",
+        "date": datetime.date.today().isoformat(), "seconds": round(seconds),
+    }
+    (folder / "provenance.json").write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,69 @@
+"""Put a run's results together: quality, retention, speed and cost of every model, as one tidy table on disk."""
+
+import numpy as np
+import pandas as pd
+
+from . import evaluation, models, speed
+from .pipeline import Lab
+from .recipes import main_recipes
+
+COLUMNS = ["model", "metric", "value", "low", "high", "seeds"]
+
+
+def predictions(lab: Lab) -> dict[str, list[pd.DataFrame]]:
+    """Each model's predictions on the test set, one table a seed; trains what is missing."""
+    found = {"teacher": [lab.teacher_predictions()]}
+    for name, recipe in main_recipes(lab.profile).items():
+        found[name] = [lab.predictions(recipe, seed, keep=seed == lab.profile.seeds[0]) for seed in lab.profile.seeds]
+    return found
+
+
+def quality(lab: Lab, tables: dict[str, list[pd.DataFrame]]) -> pd.DataFrame:
+    """Quality and retention rows of every model."""
+    rows = [evaluation.quality_rows(name, found, lab.task, lab.corpus["test"]) for name, found in tables.items()]
+    teacher = np.stack([table["intent_accuracy"] for table in tables["teacher"]])
+    kept = [
+        (name, "retention", *evaluation.retention(np.stack([t["intent_accuracy"] for t in found]), teacher), len(found))
+        for name, found in tables.items()
+    ]
+    return pd.concat([*rows, pd.DataFrame(kept, columns=COLUMNS)], ignore_index=True)
+
+
+def model_folders(lab: Lab) -> dict:
+    """Folders of the models to measure: the teacher, the teacher with the trimmed vocabulary, and the students."""
+    folders = {}
+    for name, pick in (("teacher", lambda: lab.teacher), ("teacher_trimmed", lambda: (lab.trimmed[0], lab.trimmed[2]))):
+        folders[name] = lab.folder / "models" / f"{name}-{lab.teacher_id}"
+        if not (folders[name] / "tokenizer.json").exists():
+            model, tokenizer = pick()
+            model.save_pretrained(folders[name])
+            tokenizer.save_pretrained(folders[name])
+    for name, recipe in main_recipes(lab.profile).items():
+        folders[name] = lab.folder / "models" / f"{name}-seed{lab.profile.seeds[0]}"
+        if not (folders[name] / "tokenizer.json").exists():
+            lab.student(recipe, lab.profile.seeds[0])
+    return folders
+
+
+def speeds(lab: Lab) -> pd.DataFrame:
+    """Latency, throughput, memory and cost rows, all measured on the same prompts with the same number of threads."""
+    prompts = lab.prompts["test"][: lab.profile.bench_prompts]
+    rows = []
+    for name, folder in model_folders(lab).items():
+        measured = speed.measure(folder, prompts, max_new_tokens=lab.profile.max_new_tokens)
+        rows.append(speed.speed_rows(name, measured, models.parameters(models.load(folder)[0])))
+    return pd.concat(rows, ignore_index=True)
+
+
+def save(lab: Lab, *parts: pd.DataFrame) -> pd.DataFrame:
+    """Join parts of the table and write `results.csv` of the run."""
+    table = pd.concat(parts, ignore_index=True)[COLUMNS]
+    table.to_csv(lab.folder / "results.csv", index=False, float_format="%.5g")
+    return table
+
+
+def verdicts(tables: dict[str, list[pd.DataFrame]], ours: str = "distilled") -> pd.DataFrame:
+    """Paired comparison of one model with every other, and the verdict in words."""
+    stacks = {name: np.stack([table["intent_accuracy"] for table in found]) for name, found in tables.items()}
+    rows = {name: evaluation.compare(stacks[ours], stack) for name, stack in stacks.items() if name != ours}
+    return pd.DataFrame(rows).T

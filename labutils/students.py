@@ -1,0 +1,183 @@
+"""Fine-tune students (and adapt teachers) on completions: on their words, or on the teacher's distribution as well."""
+
+import math
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from datasets import Dataset, disable_progress_bars
+from trl import SFTConfig, SFTTrainer
+
+from .profile import Profile
+
+disable_progress_bars()
+
+
+def rows(prompts: list[str], completions: list[str]) -> Dataset:
+    """A TRL prompt-completion dataset; the column `row` pairs each example with its teacher targets, however shuffled."""
+    return Dataset.from_dict({"prompt": prompts, "completion": completions, "row": list(range(len(prompts)))})
+
+
+def sft_config(profile: Profile, folder, **changes) -> SFTConfig:
+    """TRL's settings for this profile and machine: full precision on a CPU, mixed precision on a GPU.
+
+    `changes` override any field, for example `max_steps` or `learning_rate`.
+    """
+    gpu = torch.cuda.is_available()
+    settings = {
+        "output_dir": str(folder), "per_device_train_batch_size": profile.batch_size, "num_train_epochs": profile.epochs,
+        "learning_rate": profile.learning_rate, "lr_scheduler_type": "linear", "warmup_steps": 20, "max_length": profile.max_length,
+        "use_cpu": not gpu, "bf16": profile.mixed_bfloat16 or (gpu and profile.precision == "bfloat16"), "fp16": gpu and profile.precision == "float16",
+        "gradient_checkpointing": False, "train_sampling_strategy": "group_by_length", "logging_steps": 10,
+        "save_strategy": "no", "report_to": "none", "seed": profile.seeds[0], "remove_unused_columns": False,
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # gradient_checkpointing gets a new name in transformers 6
+        return SFTConfig(**{**settings, **changes})
+
+
+def steps_for(examples: int, epochs: float, batch_size: int) -> int:
+    """Optimiser steps of a run, so that a control can be given exactly the same number."""
+    return math.ceil(examples / batch_size) * math.ceil(epochs)
+
+
+@dataclass
+class Collator:
+    """Pad tokenized prompt-completion examples; bring each example's teacher targets, looked up by the column `row`.
+
+    Own, because TRL's collator changed its columns between releases and would drop the targets.
+    """
+
+    pad_token_id: int
+    targets: list | None = None
+
+    def __call__(self, examples: list[dict]) -> dict[str, torch.Tensor]:
+        shape = (len(examples), max(len(example["input_ids"]) for example in examples))
+        batch = {
+            "input_ids": torch.full(shape, self.pad_token_id), "attention_mask": torch.zeros(shape, dtype=torch.long),
+            "labels": torch.full(shape, -100),
+        }
+        for place, example in enumerate(examples):
+            ids = torch.tensor(example["input_ids"])
+            batch["input_ids"][place, : len(ids)], batch["attention_mask"][place, : len(ids)] = ids, 1
+            batch["labels"][place, : len(ids)] = _labels(example, ids)
+        if self.targets is not None:
+            batch.update(self._padded_targets(examples, shape))
+        return batch
+
+    def _padded_targets(self, examples: list[dict], shape: tuple[int, int]) -> dict[str, torch.Tensor]:
+        k = self.targets[0][0].shape[1]
+        ids, logs = np.zeros((*shape, k), dtype=np.int64), np.full((*shape, k), -1e4, dtype=np.float32)
+        for place, example in enumerate(examples):
+            row_ids, row_logs = self.targets[example["row"]]
+            span = min(len(example["input_ids"]), len(row_ids))
+            ids[place, :span], logs[place, :span] = row_ids[:span], row_logs[:span]
+        return {"teacher_ids": torch.from_numpy(ids), "teacher_logs": torch.from_numpy(logs)}
+
+
+def _labels(example: dict, ids: torch.Tensor) -> torch.Tensor:
+    """Labels of the completion only; newer TRL brings them, older TRL brings the mask."""
+    if "labels" in example:
+        return torch.tensor(example["labels"])
+    return torch.where(torch.tensor(example["completion_mask"]).bool(), ids, -100)
+
+
+def top_k_divergence(logits: torch.Tensor, teacher_ids: torch.Tensor, teacher_logs: torch.Tensor) -> torch.Tensor:
+    """Forward KL(teacher || student) per position over the teacher's k tokens and one bucket for all others.
+
+    The bucket keeps what plain top-k drops; the value is a lower bound of the full divergence (merging outcomes never
+    increases a KL) and is zero exactly when the student agrees on the k tokens. Source: Hinton et al. 2015, section 2, with
+    temperature 1.
+
+    Args:
+        logits: the student's, (positions, vocabulary).
+        teacher_ids, teacher_logs: (positions, k).
+
+    Returns:
+        (positions,) in nats.
+    """
+    student = logits.float().log_softmax(-1).gather(-1, teacher_ids)
+    teacher = teacher_logs.float()
+    head = (teacher.exp() * (teacher - student)).sum(-1)
+    tail_teacher = (1 - teacher.exp().sum(-1)).clamp(min=1e-6)
+    tail_student = (1 - student.exp().sum(-1)).clamp(min=1e-6)
+    return head + tail_teacher * (tail_teacher.log() - tail_student.log())
+
+
+class StudentTrainer(SFTTrainer):
+    """SFTTrainer with two additions, both off by default.
+
+    Args:
+        label_weight: weight of each completion's first token, the label, against 1 for the others.
+        targets: from `teachers.top_k_targets`. With them, the loss is the divergence from the teacher at every position, the
+            prompt's included, instead of the cross-entropy of the completion's words.
+
+    The loss is a sum over positions, divided by the number of completion tokens (over all accumulated batches).
+    """
+
+    def __init__(self, *args, label_weight: float = 1.0, targets: list | None = None, **kwargs):
+        tokenizer = kwargs["processing_class"]
+        collator = Collator(tokenizer.pad_token_id, targets)
+        super().__init__(*args, data_collator=collator, **kwargs)
+        self.label_weight = label_weight
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        labels = inputs["labels"][:, 1:]
+        completion = labels != -100
+        weights = completion.float()
+        if "teacher_ids" in inputs:
+            weights = inputs["attention_mask"][:, 1:].float()
+        first = completion.float().argmax(1)
+        answered = completion.any(1)  # an example cut off before its completion has no label to weigh
+        weights[answered, first[answered]] = self.label_weight
+        hidden = model.get_base_model() if hasattr(model, "get_base_model") else model
+        states = hidden.model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], use_cache=False)
+        chosen = weights > 0  # the language-model head runs only where the loss counts
+        logits = hidden.lm_head(states.last_hidden_state[:, :-1][chosen])
+        if "teacher_ids" in inputs:
+            losses = top_k_divergence(logits, inputs["teacher_ids"][:, :-1][chosen], inputs["teacher_logs"][:, :-1][chosen])
+        else:
+            losses = torch.nn.functional.cross_entropy(logits.float(), labels[chosen], reduction="none")
+        count = completion.sum().clamp(min=1) if num_items_in_batch is None else num_items_in_batch
+        loss = (losses * weights[chosen]).sum() / count
+        return (loss, None) if return_outputs else loss
+
+    def prediction_step(self, model, inputs, prediction_loss_only, ignore_keys=None):
+        with torch.no_grad():
+            return self.compute_loss(model, self._prepare_inputs(inputs)), None, None
+
+
+def fine_tune(model, tokenizer, dataset: Dataset, profile: Profile, folder, targets: list | None = None, seed: int = 0,
+              lora_rank: int | None = None, validation: Dataset | None = None, **changes):
+    """Train `model` in place on a prompt-completion dataset.
+
+    Args:
+        targets: teacher distributions from `teachers.top_k_targets`, for distillation; without them, plain fine-tuning.
+        lora_rank: train adapters of this rank instead of all weights; the trainer's model then carries them.
+        validation: measured after each epoch, with the same loss but on words only.
+        changes: settings of `sft_config` to override.
+
+    Returns:
+        The finished trainer; its `state.log_history` holds the learning curve.
+    """
+    if lora_rank:
+        model = with_lora(model, lora_rank)
+    every = {"eval_strategy": "epoch"} if validation is not None else {}
+    trainer = StudentTrainer(
+        model=model, processing_class=tokenizer, train_dataset=dataset, eval_dataset=validation, targets=targets,
+        label_weight=LABEL_WEIGHT, args=sft_config(profile, folder, seed=seed, **every, **changes),
+    )
+    trainer.train()
+    model.eval()
+    return trainer
+
+
+LABEL_WEIGHT = 5.0  # chosen on the validation set: the label is one token in thirty, yet decides the answer
+
+
+def with_lora(model, rank: int):
+    """The model with LoRA adapters on all linear layers (Hu et al. 2021); only they are trained."""
+    from peft import LoraConfig, get_peft_model
+
+    return get_peft_model(model, LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM"))
