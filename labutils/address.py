@@ -4,16 +4,15 @@ import re
 
 from .profile import ROOT
 
-REPOSITORY = "ORG/REPO"
-BRANCH = "main"
+REPOSITORY, BRANCH = "ORG/REPO", "main"
 
 BADGE = re.compile(r"colab\.research\.google\.com/github/[\w.-]+/[\w.-]+/blob/[\w.-]+/notebooks")
 SETTING = re.compile(r'REPOSITORY, BRANCH = (\\?)"[\w./-]+\\?", \\?"[\w.-]+\\?"')
 
 
 def files():
-    """The notebooks and the README: every file that shows the address."""
-    return [ROOT / "README.md", *sorted((ROOT / "notebooks").glob("*.ipynb"))]
+    """This file, the README and the notebooks: every file that shows the address."""
+    return [ROOT / "labutils" / "address.py", ROOT / "README.md", *sorted((ROOT / "notebooks").glob("*.ipynb"))]
 
 
 def fill(repository: str = REPOSITORY, branch: str = BRANCH) -> list[str]:
@@ -30,6 +29,6 @@ def fill(repository: str = REPOSITORY, branch: str = BRANCH) -> list[str]:
         new = BADGE.sub(f"colab.research.google.com/github/{repository}/blob/{branch}/notebooks", old)
         new = SETTING.sub(lambda m: f'REPOSITORY, BRANCH = {m[1]}"{repository}{m[1]}", {m[1]}"{branch}{m[1]}"', new)
         if new != old:
-            path.write_text(new, encoding="utf-8")
+            path.write_text(new, encoding="utf-8", newline="\n")
             changed.append(path.name)
     return changed

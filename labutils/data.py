@@ -121,7 +121,7 @@ def _checked_slots(path, number: int, slots) -> dict:
 
 def data_dir(task: str) -> Path:
     """Folder of a task's corpus: below LAB_DATA where that is set, else below the lab's `data/`."""
-    return Path(os.environ.get("LAB_DATA", ROOT / "data")) / task
+    return ROOT / os.environ.get("LAB_DATA", "data") / task
 
 
 def load_corpus(task: str, profile: Profile) -> dict[str, list[Example]]:

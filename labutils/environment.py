@@ -7,6 +7,7 @@ import sys
 
 import psutil
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from .profile import ROOT
 
@@ -41,7 +42,9 @@ def install_commands(packages: list[str]) -> list[list[str]]:
     pip = [sys.executable, "-m", "pip", "install", "--quiet"]
     keep = ROOT / "runs" / "installed.txt"
     keep.parent.mkdir(exist_ok=True)
-    frozen = (f"{d.metadata['Name']}=={d.version}" for d in importlib.metadata.distributions() if d.metadata["Name"])
+    wanted = {canonicalize_name(Requirement(package).name) for package in packages}
+    installed = {canonicalize_name(d.metadata["Name"]): d.version for d in importlib.metadata.distributions() if d.metadata["Name"]}
+    frozen = (f"{name}=={version}" for name, version in installed.items() if name not in wanted)
     keep.write_text("\n".join(sorted(set(frozen))) + "\n", encoding="utf-8")
     alone = [p for p in packages if Requirement(p).name == "trl"]
     others = [p for p in packages if p not in alone]

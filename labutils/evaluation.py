@@ -62,7 +62,8 @@ def compare(ours, theirs, seed: int = 0) -> dict:
     low, high = np.quantile(means, [0.025, 0.975])
     tail = min((means <= 0).mean(), (means >= 0).mean())
     verdict = "better" if low > 0 else "worse" if high < 0 else "no difference shown"
-    return {"difference": float((ours - theirs).mean()), "low": float(low), "high": float(high), "p": float(min(1, 2 * tail)), "verdict": verdict}
+    numbers = {"difference": float((ours - theirs).mean()), "low": float(low), "high": float(high), "p": float(min(1, 2 * tail))}
+    return {**numbers, "verdict": verdict}
 
 
 def retention(student, teacher, seed: int = 0) -> tuple[float, float, float]:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import random
 import shutil
 import subprocess
 import sys
@@ -166,7 +165,7 @@ def trim_vocabulary(model, tokenizer, texts: list[str], keep_frequent: int = 0):
     old_ids = sorted({vocabulary[p] for p in keep} | special)
     new_id = {old: new for new, old in enumerate(old_ids)}
     spec["model"]["vocab"] = {pieces[n]: new_id[n] for n in old_ids if n in pieces}
-    spec["model"]["merges"] = [[l, r] for l, r in merges if l in keep and r in keep and l + r in keep]
+    spec["model"]["merges"] = [[left, right] for left, right in merges if {left, right, left + right} <= keep]
     for token in spec["added_tokens"]:
         token["id"] = new_id[token["id"]]
     return _with_rows(model, old_ids, new_id), _rebuild(tokenizer, spec)

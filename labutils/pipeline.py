@@ -60,15 +60,18 @@ class Lab:
         profile = self.profile
         prompts, completions = [self.task.prompt(e) for e in examples], [self.task.gold(e) for e in examples]
         validation = students.rows(self.prompts["validation"], [self.task.gold(e) for e in self.corpus["validation"]])
-        settings = {"num_train_epochs": profile.teacher_epochs, "learning_rate": profile.teacher_lr, "per_device_train_batch_size": profile.teacher_batch}
+        settings = {
+            "num_train_epochs": profile.teacher_epochs, "learning_rate": profile.teacher_lr,
+            "per_device_train_batch_size": profile.teacher_batch,
+        }
         if profile.mixed_bfloat16:
             settings["bf16"] = False  # small corrections to large weights need the full precision
         trainer = students.fine_tune(
-            model, tokenizer, students.rows(prompts, completions), profile, folder / "trainer", lora_rank=profile.teacher_lora,
-            validation=validation, **{**settings, **changes},
+            model, tokenizer, students.rows(prompts, completions), profile, folder / "trainer", validation=validation,
+            label_weight=profile.teacher_label_weight, lora_rank=profile.teacher_lora, **{**settings, **changes},
         )
         shutil.rmtree(folder / "trainer", ignore_errors=True)
-        trainer.model.half().save_pretrained(folder)
+        _save_adapter(trainer.model, folder)
         pd.DataFrame(trainer.state.log_history).to_csv(folder / "learning_curve.csv", index=False)
         return self._with_adapter(folder)
 
@@ -92,7 +95,8 @@ class Lab:
     @cached_property
     def teacher_id(self) -> str:
         """Short hash of the adapter: products of another teacher are not taken for this one's."""
-        self.teacher  # made when missing
+        if not self.teacher_folder.exists():
+            _ = self.teacher  # makes it
         return hashlib.sha256((self.teacher_folder / "adapter_model.safetensors").read_bytes()).hexdigest()[:8]
 
     @cached_property
@@ -130,7 +134,7 @@ class Lab:
         if not self.shipped and self.profile.name != "full":
             pool = pool[: 2 * self.profile.answers]
         prompts = [self.task.prompt(example) for example in pool]
-        model, tokenizer = self.teacher
+        model, _, tokenizer = self.trimmed  # the small vocabulary halves the time of a token
         teacher = teachers.LocalTeacher(model, tokenizer, self.profile.generation_batch, self.profile.max_new_tokens)
         live = self.profile.live_prompts if self.shipped else len(pool)
         own = teachers.AnswerCache(self.own_answers)
@@ -160,10 +164,10 @@ class Lab:
 
     @cached_property
     def trimmed(self):
-        """(teacher, untouched, tokenizer), both models cut to the vocabulary of the training texts."""
+        """(teacher, untouched, tokenizer), both models cut to the vocabulary of the training texts: gold and pool prompts."""
         (teacher, tokenizer), (untouched, _) = self.teacher, self.untouched
         gold = [self.task.prompt(e) + self.task.gold(e) for e in self.corpus["train"]]
-        texts = gold + (self.answers["prompt"] + self.answers["completion"]).tolist() + [tokenizer.eos_token]
+        texts = [*gold, *self.prompts["pool"], tokenizer.eos_token]
         small, new_tokenizer = models.trim_vocabulary(teacher, tokenizer, texts, self.profile.keep_frequent)
         return small, models.trim_vocabulary(untouched, tokenizer, texts, self.profile.keep_frequent)[0], new_tokenizer
 
@@ -219,6 +223,7 @@ class Lab:
         trainer = students.fine_tune(
             model, tokenizer, dataset, self.profile, self.folder / "trainer", seed=seed, lora_rank=recipe.lora,
             targets=self.targets(table, tokenizer) if recipe.soft else None, max_steps=steps(recipe, self.profile),
+            label_weight=self.profile.label_weight / (1 if recipe.soft else 2),  # half the loss, with or without the prompt's positions
             **({"learning_rate": recipe.rate} if recipe.rate else {}),
         )
         model = trainer.model.merge_and_unload() if recipe.lora else trainer.model
@@ -239,7 +244,8 @@ class Lab:
             tokenizer.save_pretrained(folder)
         return models.load(folder)
 
-    def predictions(self, recipe: Recipe, seed: int = 0, split: str = "test", replies: int | None = None, keep: bool = False) -> pd.DataFrame:
+    def predictions(self, recipe: Recipe, seed: int = 0, split: str = "test", replies: int | None = None,
+                    keep: bool = False) -> pd.DataFrame:
         """A student's predictions on a split (see `evaluation.predict`), made and stored when missing.
 
         Args:
@@ -261,7 +267,18 @@ class Lab:
     def _predict(self, model, tokenizer, split: str, replies: int | None = None) -> pd.DataFrame:
         replies = self.profile.replies if replies is None else replies
         profile = self.profile
-        return evaluation.predict(model, tokenizer, self.task, self.corpus[split], replies, profile.generation_batch, profile.max_new_tokens)
+        sizes = (profile.generation_batch, profile.max_new_tokens)
+        return evaluation.predict(model, tokenizer, self.task, self.corpus[split], replies, *sizes)
+
+
+def _save_adapter(model, folder) -> None:
+    """The adapter in float16, without the model card and the machine's path that PEFT would write."""
+    if not hasattr(model, "peft_config"):
+        raise ValueError("The teacher is adapted by LoRA here: set teacher_lora in the profile.")
+    for config in model.peft_config.values():
+        config.base_model_name_or_path = models.HUB_ID
+    model.half().save_pretrained(folder)
+    (folder / "README.md").unlink(missing_ok=True)
 
 
 def _save_targets(path, stored: dict) -> None:

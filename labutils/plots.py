@@ -52,7 +52,8 @@ def confidence_against_accuracy(table: pd.DataFrame, threshold: float) -> Figure
     Args:
         table: columns confidence and right.
     """
-    figure, axis = _figure("Bars of accuracy rising with the teacher's confidence; a line marks the threshold below which answers are dropped.")
+    alt = "Bars of accuracy rising with the teacher's confidence; a line marks the threshold below which answers are dropped."
+    figure, axis = _figure(alt)
     bins = pd.cut(table["confidence"], np.linspace(0, 1, 11))
     groups = table.groupby(bins, observed=True)["right"].agg(["mean", "size"])
     middles = [interval.mid for interval in groups.index]
@@ -81,7 +82,7 @@ def learning_curve(history: pd.DataFrame, title: str = "") -> Figure:
 def _band(axis, table: pd.DataFrame, x: str, colour: str, label: str, marker: str = "o") -> None:
     table = table.sort_values(x)
     axis.plot(table[x], table["value"], marker + "-", color=colour, label=label)
-    axis.fill_between(table[x].astype(float), table["low"].astype(float), table["high"].astype(float), color=colour, alpha=0.15, linewidth=0)
+    axis.fill_between(table[x], table["low"], table["high"], color=colour, alpha=0.15, linewidth=0)
 
 
 def layers_figure(record: pd.DataFrame, teacher: float, own: dict | None = None) -> Figure:
@@ -94,7 +95,8 @@ def layers_figure(record: pd.DataFrame, teacher: float, own: dict | None = None)
     """
     figure, axis = _figure("Accuracy against millions of parameters, a line for each choice of layers; the first layers lie highest.")
     for choice, group in record.groupby("choice", sort=False):
-        _band(axis, group.assign(parameters=group["parameters"] / 1e6), "parameters", CHOICES[choice], f"{choice} layers" if choice != "random" else "random weights")
+        label = "random weights" if choice == "random" else f"{choice} layers"
+        _band(axis, group.assign(parameters=group["parameters"] / 1e6), "parameters", CHOICES[choice], label)
     axis.axhline(teacher, color="black", linestyle=":", label="teacher")
     if own:
         axis.plot(own["parameters"] / 1e6, own["value"], "*", color="black", markersize=13, label="your run")
@@ -145,7 +147,8 @@ def accuracy_bars(results: pd.DataFrame) -> Figure:
     summary = ", ".join(f"{name} {value:.2f}" for name, value in table["value"].items())
     figure, axis = _figure(f"Intent accuracy on the test set with 95% intervals: {summary}.")
     errors = [table["value"] - table["low"], table["high"] - table["value"]]
-    axis.bar([name.replace("_", "\n") for name in table.index], table["value"], yerr=errors, capsize=4, color=[COLOURS[name] for name in table.index])
+    names, colours = [name.replace("_", "\n") for name in table.index], [COLOURS[name] for name in table.index]
+    axis.bar(names, table["value"], yerr=errors, capsize=4, color=colours)
     for place, (value, high) in enumerate(zip(table["value"], table["high"])):
         axis.annotate(f"{value:.2f}", (place, high), ha="center", va="bottom", xytext=(0, 3), textcoords="offset points")
     axis.set(ylabel="intent accuracy (test)", ylim=(0, 1.05))
@@ -156,8 +159,10 @@ def quality_against_cost(results: pd.DataFrame) -> Figure:
     """Accuracy against median latency, and against peak memory: the better model stands higher and further left."""
     wide = results.pivot_table(index="model", columns="metric", values="value")
     wide = wide.dropna(subset=["latency_median_s"])
-    figure, axes = _figure("Two scatter plots: accuracy against latency and against peak memory; students lie left of the teacher.", 8, 3.6, ncols=2, sharey=True)
-    for axis, column, name in ((axes[0], "latency_median_s", "median seconds an answer"), (axes[1], "peak_memory_mb", "peak memory (MB)")):
+    alt = "Two scatter plots: accuracy against latency and against peak memory; students lie left of the teacher."
+    figure, axes = _figure(alt, 8, 3.6, ncols=2, sharey=True)
+    columns = {"latency_median_s": "median seconds an answer", "peak_memory_mb": "peak memory (MB)"}
+    for axis, (column, name) in zip(axes, columns.items()):
         for model, row in wide.iterrows():
             axis.scatter(row[column], row["intent_accuracy"], s=25 + row["parameters"] / 1e6, color=COLOURS.get(model, "grey"), label=model)
         axis.set(xlabel=name, xlim=(0, None), ylim=(0, 1))
@@ -173,7 +178,8 @@ def confusion(table: pd.DataFrame, labels: list[str]) -> Figure:
     axis.imshow(counts, cmap="Blues")
     for (row, column), count in np.ndenumerate(counts.to_numpy()):
         if count:
-            axis.text(column, row, count, ha="center", va="center", fontsize=8, color="white" if count > counts.to_numpy().max() / 2 else "black")
+            colour = "white" if count > counts.to_numpy().max() / 2 else "black"
+            axis.text(column, row, count, ha="center", va="center", fontsize=8, color=colour)
     axis.set_xticks(range(len(labels)), labels, rotation=60, ha="right")
     axis.set_yticks(range(len(labels)), labels)
     axis.set(xlabel="predicted", ylabel="gold")

@@ -1,6 +1,6 @@
 """What makes a student: where it starts, what it learns from, for how long. A recipe is data; `pipeline` carries it out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .profile import Profile
 from .students import steps_for
@@ -71,12 +71,10 @@ def size_recipes(profile: Profile) -> list[Recipe]:
 
 def rate_recipes(profile: Profile) -> list[Recipe]:
     """Learning rates, full fine-tuning against LoRA, on a small equal budget."""
-    rates = [Recipe(f"rate-full-{rate:g}", profile.student_layers, answers=profile.sweep_answers, rate=rate) for rate in profile.sweep_rates]
-    adapters = [
-        Recipe(f"rate-lora-{10 * rate:g}", profile.student_layers, answers=profile.sweep_answers, rate=10 * rate, lora=16)
-        for rate in profile.sweep_rates[-3:]
-    ]
-    return rates + adapters
+    base = Recipe("rate", profile.student_layers, answers=profile.sweep_answers)
+    full = [replace(base, name=f"rate-full-{rate:g}", rate=rate) for rate in profile.sweep_rates]
+    lora = [replace(base, name=f"rate-lora-{10 * rate:g}", rate=10 * rate, lora=16) for rate in profile.sweep_rates[-3:]]
+    return full + lora
 
 
 def steps(recipe: Recipe, profile: Profile) -> int:

@@ -94,8 +94,8 @@ def curve(lab: Lab, recipes: list[Recipe], split: str) -> pd.DataFrame:
         if tables:
             value, low, high = evaluation.interval(pd.concat(tables, axis=1).T.to_numpy())
             size = models.llama_parameters(lab.untouched[0].config, recipe.layers, vocabulary)
-            rows.append({"name": recipe.name, "layers": recipe.layers, "choice": recipe.choice, "source": recipe.source, "answers": recipe.answers,
-                         "rate": recipe.rate, "lora": recipe.lora, "parameters": size, "value": value, "low": low, "high": high, "seeds": len(tables)})
+            settings = {key: getattr(recipe, key) for key in ("name", "layers", "choice", "source", "answers", "rate", "lora")}
+            rows.append({**settings, "parameters": size, "value": value, "low": low, "high": high, "seeds": len(tables)})
     return pd.DataFrame(rows)
 
 
@@ -104,7 +104,10 @@ def ship(lab: Lab, table: pd.DataFrame, seconds: float) -> None:
     folder, profile = ROOT / "data" / "reference" / lab.task.name, lab.profile
     folder.mkdir(parents=True, exist_ok=True)
     table.to_csv(folder / "results.csv", index=False, float_format="%.5g")
-    curves = {"layers": (layer_recipes(profile), "test"), "sizes": (size_recipes(profile), "test"), "rates": (rate_recipes(profile), "validation")}
+    curves = {
+        "layers": (layer_recipes(profile), "test"), "sizes": (size_recipes(profile), "test"),
+        "rates": (rate_recipes(profile), "validation"),
+    }
     for name, (recipes, split) in curves.items():
         curve(lab, recipes, split).to_csv(folder / f"{name}.csv", index=False, float_format="%.5g")
     write_provenance(lab, folder, seconds)

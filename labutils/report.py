@@ -24,11 +24,11 @@ class MemoryWatch(threading.Thread):
 
     def __init__(self):
         super().__init__(daemon=True)
-        self.peak_mb, self._stop = 0.0, threading.Event()
+        self.peak_mb, self._done = 0.0, threading.Event()
 
     def run(self):
         me = psutil.Process()
-        while not self._stop.wait(0.5):
+        while not self._done.wait(0.5):
             total = 0
             for child in me.children(recursive=True):
                 try:
@@ -38,7 +38,7 @@ class MemoryWatch(threading.Thread):
             self.peak_mb = max(self.peak_mb, total / 1e6)
 
     def __exit__(self, *_):
-        self._stop.set()
+        self._done.set()
         self.join()
 
     def __enter__(self):
@@ -102,7 +102,8 @@ def _index(rows: list[dict], run_dir: Path) -> str:
     table = results_table(run_dir / "results.csv")
     shown = table.to_html() if table is not None else "<p>No results yet.</p>"
     style = "<style>body{font-family:sans-serif;max-width:60em;margin:2em auto}td,th{padding:.2em .6em;text-align:right}</style>"
-    return f'<!doctype html><meta charset="utf-8"><title>Distillation lab</title>{style}<h1>Distillation lab</h1><ol start="0">{links}</ol>{shown}'
+    head = f'<!doctype html><meta charset="utf-8"><title>Distillation lab</title>{style}'
+    return f'{head}<h1>Distillation lab</h1><ol start="0">{links}</ol>{shown}'
 
 
 def results_table(path: Path) -> pd.DataFrame | None:

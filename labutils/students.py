@@ -28,7 +28,8 @@ def sft_config(profile: Profile, folder, **changes) -> SFTConfig:
     settings = {
         "output_dir": str(folder), "per_device_train_batch_size": profile.batch_size, "num_train_epochs": profile.epochs,
         "learning_rate": profile.learning_rate, "lr_scheduler_type": "linear", "warmup_steps": 20, "max_length": profile.max_length,
-        "use_cpu": not gpu, "bf16": profile.mixed_bfloat16 or (gpu and profile.precision == "bfloat16"), "fp16": gpu and profile.precision == "float16",
+        "use_cpu": not gpu, "bf16": profile.mixed_bfloat16 or (gpu and profile.precision == "bfloat16"),
+        "fp16": gpu and profile.precision == "float16",
         "gradient_checkpointing": False, "train_sampling_strategy": "group_by_length", "logging_steps": 10,
         "save_strategy": "no", "report_to": "none", "seed": profile.seeds[0], "remove_unused_columns": False,
     }
@@ -149,11 +150,12 @@ class StudentTrainer(SFTTrainer):
 
 
 def fine_tune(model, tokenizer, dataset: Dataset, profile: Profile, folder, targets: list | None = None, seed: int = 0,
-              lora_rank: int | None = None, validation: Dataset | None = None, **changes):
+              label_weight: float = 1.0, lora_rank: int | None = None, validation: Dataset | None = None, **changes):
     """Train `model` in place on a prompt-completion dataset.
 
     Args:
         targets: teacher distributions from `teachers.top_k_targets`, for distillation; without them, plain fine-tuning.
+        label_weight: see StudentTrainer.
         lora_rank: train adapters of this rank instead of all weights; the trainer's model then carries them.
         validation: measured after each epoch, with the same loss but on words only.
         changes: settings of `sft_config` to override.
@@ -166,14 +168,11 @@ def fine_tune(model, tokenizer, dataset: Dataset, profile: Profile, folder, targ
     every = {"eval_strategy": "epoch"} if validation is not None else {}
     trainer = StudentTrainer(
         model=model, processing_class=tokenizer, train_dataset=dataset, eval_dataset=validation, targets=targets,
-        label_weight=LABEL_WEIGHT, args=sft_config(profile, folder, seed=seed, **every, **changes),
+        label_weight=label_weight, args=sft_config(profile, folder, seed=seed, **every, **changes),
     )
     trainer.train()
     model.eval()
     return trainer
-
-
-LABEL_WEIGHT = 5.0  # chosen on the validation set: the label is one token in thirty, yet decides the answer
 
 
 def with_lora(model, rank: int):

@@ -135,7 +135,12 @@ def make_model(tokenizer):
             intermediate_size=64, max_position_embeddings=512, tie_word_embeddings=tied, initializer_range=0.2,
             bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
         )
-        return LlamaForCausalLM(config).eval()
+        model = LlamaForCausalLM(config).eval()
+        with torch.no_grad():
+            for weight in model.parameters():
+                if weight.ndim == 1:  # norms start at one everywhere, so that a norm that is not copied would not show
+                    weight.uniform_(0.5, 1.5)
+        return model
 
     return make
 

@@ -1,5 +1,6 @@
 """Cutting students out of a model, trimming its vocabulary, loading and counting."""
 
+import copy
 import hashlib
 import random
 
@@ -92,8 +93,7 @@ def test_random_student_copies_nothing(make_model):
     student, first = take_layers(model, 2, "random", seed=7), take_layers(model, 2, "first")
     assert parameters(student) == parameters(first)
     for name, weight in student.state_dict().items():
-        if weight.ndim == 2:  # norms start at one in every Llama
-            assert not torch.isclose(weight, first.state_dict()[name]).float().mean() > 0.05, name
+        assert torch.isclose(weight, first.state_dict()[name]).float().mean() < 0.1, name
     assert same(student, take_layers(model, 2, "random", seed=7))
     assert not same(student, take_layers(model, 2, "random", seed=8))
 
@@ -157,6 +157,22 @@ def test_trimmed_model_gives_kept_tokens_their_old_logits(make_model, tokenizer,
             new = small(**trimmed(text, return_tensors="pt")).logits
             old = model(**tokenizer(text, return_tensors="pt")).logits
         assert torch.allclose(new, old[..., kept], atol=1e-5)
+
+
+def test_special_tokens_outside_the_vocabulary_move_with_the_others(make_model, tokenizer, texts):
+    """Some tokenizers add their special tokens behind the vocabulary: those ids change when it is cut."""
+    late = copy.deepcopy(tokenizer)
+    late.add_special_tokens({"eos_token": "<|end|>", "pad_token": "<|pad|>"})
+    model = make_model()
+    model.resize_token_embeddings(len(late), mean_resizing=False)
+    model.config.eos_token_id, model.config.pad_token_id = late.eos_token_id, late.pad_token_id
+    small, trimmed = trim_vocabulary(model, late, texts)
+    assert late.eos_token_id >= 450 > len(trimmed) and (trimmed.eos_token, trimmed.pad_token) == ("<|end|>", "<|pad|>")
+    assert (small.config.eos_token_id, small.config.pad_token_id) == (trimmed.eos_token_id, trimmed.pad_token_id)
+    assert small.config.vocab_size == len(trimmed) and trimmed("<|end|>")["input_ids"] == [trimmed.eos_token_id]
+    with torch.no_grad():
+        new, old = (m(**t(texts[0] + "<|end|>", return_tensors="pt")).logits for m, t in ((small, trimmed), (model, late)))
+    assert torch.allclose(new, old[..., kept_ids(late, trimmed)], atol=1e-5)
 
 
 def test_ids_keep_their_old_order(model, tokenizer, texts):

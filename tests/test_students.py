@@ -219,11 +219,12 @@ def test_label_weight_acts_on_the_first_completion_token_only(model, tokenizer, 
 
 
 @pytest.mark.parametrize("soft", [False, True])
-def test_batch_without_any_label_gives_a_finite_loss(model, targets, trainer_of, soft):
+@pytest.mark.parametrize("count", [None, 0])  # in training, the trainer's own count of labels is passed
+def test_batch_without_any_label_gives_a_finite_loss(model, targets, trainer_of, soft, count):
     trainer = trainer_of(model, targets if soft else None)
     batch = batch_of(trainer)
     batch["labels"][:] = -100
-    loss, gradient = loss_and_gradient(trainer, batch)
+    loss, gradient = loss_and_gradient(trainer, batch, num_items_in_batch=None if count is None else torch.tensor(count))
     assert math.isfinite(loss) and torch.isfinite(gradient).all()
 
 
