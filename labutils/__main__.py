@@ -24,7 +24,8 @@ def run(fresh: bool = typer.Option(False, help="Ask the teacher for every answer
 
 @app.command()
 def reference(worker: bool = typer.Option(False, hidden=True), workers: int = typer.Option(2, help="Processes side by side."),
-              teacher_only: bool = typer.Option(False, help="Only adapt the teacher, answer the pool and ship both.")):
+              teacher_only: bool = typer.Option(False, help="Only adapt the teacher, answer the pool and ship both."),
+              publish: bool = typer.Option(False, help="Train nothing more: write the tables from what is finished.")):
     """Make, or go on with, the run of record (hours); ships its tables under data/reference/."""
     from . import reference as record
 
@@ -33,6 +34,8 @@ def reference(worker: bool = typer.Option(False, hidden=True), workers: int = ty
         record.work(record.open_lab())
     elif teacher_only:
         record.ship_teacher(record.open_lab())
+    elif publish:
+        record.publish(record.open_lab(), seconds=0.0)
     else:
         record.main(workers)
 

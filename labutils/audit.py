@@ -4,7 +4,6 @@ import re
 from collections import Counter, defaultdict
 
 import pandas as pd
-from datasketch import MinHash, MinHashLSH
 
 from .data import Example
 
@@ -13,7 +12,7 @@ NEAR = 0.6  # share of common word pairs from which two messages count as near d
 
 def words(text: str) -> list[str]:
     """Lowercase words; numbers become `#`, so that another order number does not hide a copy."""
-    return re.findall(r"[a-z']+|#", re.sub(r"\d+", "#", text.lower()))
+    return re.findall(r"(?:[^\W_]|')+|#", re.sub(r"\d+", "#", text.lower()))
 
 
 def ngrams(text: str, n: int) -> set[tuple[str, ...]]:
@@ -22,32 +21,24 @@ def ngrams(text: str, n: int) -> set[tuple[str, ...]]:
     return {tuple(tokens[i : i + n]) for i in range(max(1, len(tokens) - n + 1))}
 
 
-def _signature(text: str) -> MinHash:
-    signature = MinHash(num_perm=64, seed=1)
-    signature.update_batch([" ".join(gram).encode() for gram in sorted(ngrams(text, 2))])
-    return signature
-
-
 def near_duplicates(examples: list[Example], others: list[Example] | None = None, threshold: float = NEAR) -> list[tuple[str, str, float]]:
-    """Pairs of ids whose word pairs overlap at least `threshold` (Jaccard), found by MinHash (Broder 1997) and checked exactly.
+    """Pairs of ids whose word pairs overlap at least `threshold` (Jaccard), all of them, found through an index of the word pairs.
 
     Args:
         others: search these for near copies of `examples`; without it, search within `examples`.
     """
     within, others = others is None, examples if others is None else others
-    index, grams = MinHashLSH(threshold=threshold, num_perm=64), {}
-    for example in examples:
-        grams[example.id] = ngrams(example.text, 2)
-        index.insert(example.id, _signature(example.text))
+    grams, holders = [ngrams(example.text, 2) for example in examples], defaultdict(list)
+    for place, mine in enumerate(grams):
+        for gram in mine:
+            holders[gram].append(place)
     pairs = []
-    for other in others:
+    for number, other in enumerate(others):
         theirs = ngrams(other.text, 2)
-        for found in index.query(_signature(other.text)):
-            if found == other.id or (within and found > other.id):
-                continue
-            overlap = len(grams[found] & theirs) / len(grams[found] | theirs)
-            if overlap >= threshold:
-                pairs.append((found, other.id, overlap))
+        for place, common in Counter(place for gram in theirs for place in holders.get(gram, ())).items():
+            overlap = common / (len(grams[place]) + len(theirs) - common)
+            if overlap >= threshold and not (within and place >= number):
+                pairs.append((examples[place].id, other.id, overlap))
     return pairs
 
 

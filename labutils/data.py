@@ -63,8 +63,12 @@ def read_jsonl(path: str | Path, labelled: bool = True) -> list[Example]:
     if not path.exists():
         raise FileNotFoundError(f"{path} is missing. Restore it with git, or point LAB_DATA at the folder of your corpus.")
     examples, seen = [], {}
-    with path.open(encoding="utf-8-sig") as lines:
-        for number, line in enumerate(lines, 1):
+    with path.open("rb") as lines:
+        for number, raw in enumerate(lines, 1):
+            try:
+                line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+            except UnicodeDecodeError as error:
+                raise DataError(path, number, "(whole line)", f"UTF-8 text, but byte {error.start + 1} is not UTF-8") from None
             if line.strip():
                 example = _parse_line(path, number, line, labelled)
                 if example.id in seen:

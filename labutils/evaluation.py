@@ -93,8 +93,8 @@ def quality_rows(model: str, predictions: list[pd.DataFrame], task, examples: li
         values = np.stack([table[metric].dropna().to_numpy(float) for table in predictions])
         rows.append((model, metric, *interval(values), len(predictions)))
     by_id = {example.id: example for example in examples}
-    answered = pd.concat(table.dropna(subset=["completion"]) for table in predictions)
-    answers = [task.parse(text) for text in answered["completion"]]
+    answered = pd.concat(table[table["valid"].notna()] for table in predictions)
+    answers = [task.parse(text) for text in answered["completion"].fillna("")]
     for metric, score in corpus_scores(answers, [by_id[i] for i in answered["id"]]).items():
         rows.append((model, metric, *score, len(predictions)))
     main = next(row for row in rows if row[1] == "intent_accuracy")

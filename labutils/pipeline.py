@@ -244,6 +244,10 @@ class Lab:
             tokenizer.save_pretrained(folder)
         return models.load(folder)
 
+    def predictions_path(self, recipe: Recipe, seed: int, split: str = "test", replies: int | None = None):
+        """File of a student's predictions; another number of replies is another file."""
+        return self._path("predictions", f"{recipe.name}-{split}{'' if replies is None else f'-{replies}'}", seed)
+
     def predictions(self, recipe: Recipe, seed: int = 0, split: str = "test", replies: int | None = None,
                     keep: bool = False) -> pd.DataFrame:
         """A student's predictions on a split (see `evaluation.predict`), made and stored when missing.
@@ -251,7 +255,7 @@ class Lab:
         Args:
             keep: store the trained model too.
         """
-        path = self._path("predictions", f"{recipe.name}-{split}{'' if replies is None else f'-{replies}'}", seed)
+        path = self.predictions_path(recipe, seed, split, replies)
         if not path.exists():
             pair = self.student(recipe, seed) if keep else self.train(recipe, seed)
             self._predict(*pair, split, replies).to_csv(path, index=False)

@@ -48,7 +48,7 @@ class Profile:
     max_new_tokens: int = 48
     max_length: int = 192
     seeds: tuple[int, ...] = (0,)
-    curve_sizes: tuple[int, ...] = (150, 300, 600, 1200, 2400)
+    curve_sizes: tuple[int, ...] = (75, 150, 300, 600, 1200)
     curve_layers: tuple[int, ...] = (2, 4, 8, 12)
     curve_answers: int = 400
     curve_seeds: tuple[int, ...] = (0,)

@@ -62,11 +62,13 @@ def layer_recipes(profile: Profile) -> list[Recipe]:
 
 def size_recipes(profile: Profile) -> list[Recipe]:
     """How accuracy grows with the number of teacher answers, on hand-written and on generated prompts."""
-    return [
+    recipes = [
         Recipe(f"answers-{source}-{count}", profile.student_layers, answers=count, source=source)
         for source in ("hand", "generated")
         for count in profile.curve_sizes
     ]
+    own = (profile.answers, "hand")  # the pool begins with its hand-written part, so this student is the distilled one
+    return [replace(r, name="distilled") if (r.answers, r.source) == own else r for r in recipes]
 
 
 def rate_recipes(profile: Profile) -> list[Recipe]:

@@ -14,7 +14,7 @@ from importlib.metadata import version
 import pandas as pd
 import torch
 
-from . import evaluation, models, results
+from . import evaluation, figures, models, results
 from .pipeline import Lab, data_hash
 from .profile import ROOT, Profile
 from .recipes import Recipe, layer_recipes, main_recipes, rate_recipes, size_recipes
@@ -27,12 +27,11 @@ def jobs(profile: Profile) -> list[tuple[Recipe, int, str]]:
     """(recipe, seed, split) of every student of the record, the most important first."""
     groups = [
         (list(main_recipes(profile).values()), profile.seeds, "test"),
-        (size_recipes(profile), profile.curve_seeds, "test"),
         (layer_recipes(profile), profile.curve_seeds, "test"),
+        (size_recipes(profile), profile.curve_seeds, "test"),
         (rate_recipes(profile), profile.curve_seeds[:1], "validation"),
     ]
-    listed = [(recipe, seed, split) for recipes, seeds, split in groups for seed in seeds for recipe in recipes]
-    return sorted(listed, key=lambda job: job[1])  # the first seed of every curve before the second of any
+    return [(recipe, seed, split) for recipes, seeds, split in groups for seed in seeds for recipe in recipes]
 
 
 def work(lab: Lab) -> None:
@@ -56,8 +55,8 @@ def run(lab: Lab, workers: int = 2) -> None:
     for claim in claims.glob("*") if claims.exists() else []:
         claim.unlink()  # whatever was finished has its predictions on disk
     lab.teacher_predictions()
-    everything = Recipe("everything", 1, answers=len(lab.answers), verified=False)
-    lab.targets(lab.training_rows(everything), lab.trimmed[2])
+    needed = [lab.training_rows(recipe) for recipe, _, _ in jobs(lab.profile) if recipe.data == "answers" and recipe.soft]
+    lab.targets(pd.concat(needed).drop_duplicates("id"), lab.trimmed[2])  # once, for all workers
     threads = str(max(1, (os.cpu_count() or 2) // workers))
     environment = {**os.environ, "OMP_NUM_THREADS": threads, "LAB_PROFILE": lab.profile.name, "LAB_TASK": lab.task.name}
     command = [sys.executable, "-m", "labutils", "reference", "--worker"]
@@ -77,10 +76,16 @@ def main(workers: int = 2) -> None:
     """The whole record: students, tables, speeds; then everything that is shipped."""
     start, lab = time.time(), open_lab()
     run(lab, workers)
+    publish(lab, time.time() - start)
+
+
+def publish(lab: Lab, seconds: float) -> None:
+    """Tables, speeds and figures from what is finished, written to data/reference/<task>/."""
     tables = results.predictions(lab)
     table = results.save(lab, results.quality(lab, tables), results.speeds(lab))
     ship_teacher(lab)
-    ship(lab, table, time.time() - start)
+    ship(lab, table, seconds)
+    figures.draw(lab)
     print(table[table["metric"].isin(["intent_accuracy", "retention"])].to_string(index=False))
 
 
@@ -89,8 +94,9 @@ def curve(lab: Lab, recipes: list[Recipe], split: str) -> pd.DataFrame:
     rows = []
     vocabulary = len(lab.trimmed[2])
     for recipe in recipes:
-        paths = [lab._path("predictions", f"{recipe.name}-{split}", seed) for seed in lab.profile.curve_seeds]
-        tables = [pd.read_csv(path)["intent_accuracy"] for path in paths if path.exists()]
+        candidates = [[lab.predictions_path(recipe, seed, split, replies) for replies in (None, 0)] for seed in lab.profile.seeds]
+        found = [next((path for path in paths if path.exists()), None) for paths in candidates]
+        tables = [pd.read_csv(path)["intent_accuracy"] for path in found if path]
         if tables:
             value, low, high = evaluation.interval(pd.concat(tables, axis=1).T.to_numpy())
             size = models.llama_parameters(lab.untouched[0].config, recipe.layers, vocabulary)

@@ -40,7 +40,7 @@ def sft_config(profile: Profile, folder, **changes) -> SFTConfig:
 
 def steps_for(examples: int, epochs: float, batch_size: int) -> int:
     """Optimiser steps of a run, so that a control can be given exactly the same number."""
-    return math.ceil(examples / batch_size) * math.ceil(epochs)
+    return math.ceil(epochs * math.ceil(examples / batch_size))
 
 
 @dataclass
@@ -140,9 +140,17 @@ class StudentTrainer(SFTTrainer):
             losses = top_k_divergence(logits, inputs["teacher_ids"][:, :-1][chosen], inputs["teacher_logs"][:, :-1][chosen])
         else:
             losses = torch.nn.functional.cross_entropy(logits.float(), labels[chosen], reduction="none")
-        count = completion.sum().clamp(min=1) if num_items_in_batch is None else num_items_in_batch
-        loss = (losses * weights[chosen]).sum() / count
+        count = completion.sum() if num_items_in_batch is None else num_items_in_batch
+        loss = (losses * weights[chosen]).sum() / max(count, 1)
         return (loss, None) if return_outputs else loss
+
+    def get_eval_dataloader(self, eval_dataset=None):
+        """Validation rows have no targets; with the training collator they would get those of the training rows."""
+        collator, self.data_collator = self.data_collator, Collator(self.data_collator.pad_token_id)
+        try:
+            return super().get_eval_dataloader(eval_dataset)
+        finally:
+            self.data_collator = collator
 
     def prediction_step(self, model, inputs, prediction_loss_only, ignore_keys=None):
         with torch.no_grad():

@@ -25,16 +25,19 @@ class AnswerCache:
     def __init__(self, path: str | Path, shipped: str | Path | None = None):
         self.path, self._lock = Path(path), threading.Lock()
         self.answers = {**self._read(Path(shipped) if shipped else None), **self._read(self.path)}
+        if self.path.exists() and self.path.read_bytes()[-1:] not in (b"", b"\n"):
+            with self.path.open("ab") as file:
+                file.write(b"\n")  # a line that a kill cut short must not swallow the next answer
 
     @staticmethod
     def _read(path: Path | None) -> dict[str, str]:
         if path is None or not path.exists():
             return {}
         answers = {}
-        for line in path.read_text(encoding="utf-8").splitlines():
+        for line in path.read_bytes().split(b"\n"):  # str.splitlines would also split at U+2028 inside an answer
             try:
                 row = json.loads(line)
-            except json.JSONDecodeError:
+            except ValueError:  # bad JSON or half a letter
                 continue  # the line that a kill cut short: it will be asked again
             answers[row["key"]] = row["answer"]
         return answers
@@ -126,7 +129,7 @@ class EndpointTeacher:
     def respond(self, prompts: list[str], cache: AnswerCache | None = None, temperature: float = 0.0, seed: int = 0,
                 progress: bool = True) -> list[str]:
         """As LocalTeacher.respond. A request that fails five times raises; what was answered stays in the cache."""
-        sample = f"{self.model} T={temperature} seed={seed}"
+        sample = f"{self.model} T={temperature} seed={seed}" + (f" system={self.system}" if self.system else "")
         keys = [answer_key(prompt, sample) for prompt in prompts]
         answers = dict(cache.answers) if cache else {}
         pending = {key: prompt for key, prompt in zip(keys, prompts) if key not in answers}

@@ -46,9 +46,11 @@ def pytest_unconfigure(config):
 
 @pytest.fixture(autouse=True)
 def own_settings_do_not_count(monkeypatch):
-    """A learner's settings must not change what a unit test sees."""
+    """A learner's settings, or a GPU, must not change what a unit test sees: the naive twins compute on the CPU."""
     for name in ("LAB_DATA", "LAB_TASK", "LAB_FRESH", "LAB_MODEL_SOURCE", "LAB_ENDPOINT_KEY"):
         monkeypatch.delenv(name, raising=False)
+    if "torch" in sys.modules:
+        monkeypatch.setattr(sys.modules["torch"].cuda, "is_available", lambda: False)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from labutils.profile import load_profile
-from labutils.students import LABEL_WEIGHT, StudentTrainer, fine_tune, rows, sft_config, steps_for, top_k_divergence, with_lora
+from labutils.students import StudentTrainer, fine_tune, rows, sft_config, steps_for, top_k_divergence, with_lora
 from labutils.teachers import top_k_targets
 
 K = 8
@@ -296,10 +296,10 @@ def test_validation_is_measured_on_words_even_with_targets(make_model, tokenizer
     """Validation rows number from 0 as well: their targets must not be looked up among those of the training rows."""
     held_out = [examples[i] for i in (1, 2, 3, 6, 7)]
     validation = rows([task.prompt(e) for e in held_out], [task.gold(e) for e in held_out])
-    settings = {"max_steps": 1, "learning_rate": 0.0, "disable_tqdm": True, "per_device_eval_batch_size": 8}
+    settings = {"label_weight": 4.0, "max_steps": 1, "learning_rate": 0.0, "disable_tqdm": True, "per_device_eval_batch_size": 8}
     trainer = fine_tune(make_model(), tokenizer, rows(*texts), PROFILE, tmp_path, targets=targets, validation=validation, **settings)
     losses = [word_losses(make_model(), tokenizer, task.prompt(e), task.gold(e)) for e in held_out]
-    expected = sum(loss.sum().item() + (LABEL_WEIGHT - 1) * loss[0].item() for loss in losses) / sum(map(len, losses))
+    expected = sum(loss.sum().item() + 3 * loss[0].item() for loss in losses) / sum(map(len, losses))
     found = [entry["eval_loss"] for entry in trainer.state.log_history if "eval_loss" in entry]
     assert found and found[0] == pytest.approx(expected, rel=1e-3)
 
