@@ -93,7 +93,7 @@ def layers_figure(record: pd.DataFrame, teacher: float, own: dict | None = None)
         teacher: the teacher's accuracy, drawn as a line.
         own: this run's point: parameters, value.
     """
-    figure, axis = _figure("Accuracy against millions of parameters, a line for each choice of layers; the first layers lie highest.")
+    figure, axis = _figure("Accuracy against millions of parameters, a line for each choice of layers.")
     for choice, group in record.groupby("choice", sort=False):
         label = "random weights" if choice == "random" else f"{choice} layers"
         _band(axis, group.assign(parameters=group["parameters"] / 1e6), "parameters", CHOICES[choice], label)
@@ -112,7 +112,7 @@ def size_figure(record: pd.DataFrame, teacher: float, own: dict | None = None) -
         record: columns source, answers, value, low, high.
         own: this run's point: answers, value.
     """
-    figure, axis = _figure("Student accuracy rises with the number of teacher answers, higher for hand-written than for generated prompts.")
+    figure, axis = _figure("Student accuracy against the number of teacher answers, a line for hand-written and one for generated prompts.")
     for source, colour in (("hand", COLOURS["distilled"]), ("generated", COLOURS["teacher"])):
         group = record[record["source"] == source]
         if len(group):
@@ -129,7 +129,7 @@ def size_figure(record: pd.DataFrame, teacher: float, own: dict | None = None) -
 
 def rates_figure(record: pd.DataFrame) -> Figure:
     """Accuracy against learning rate, full fine-tuning and LoRA. Columns: method, rate, value, low, high."""
-    figure, axis = _figure("Validation accuracy against learning rate for full fine-tuning and LoRA; rates of 1e-5 are too small.")
+    figure, axis = _figure("Validation accuracy against learning rate, a line for full fine-tuning and one for LoRA.")
     for method, colour in (("full", COLOURS["distilled"]), ("lora", COLOURS["teacher"])):
         group = record[record["method"] == method]
         if len(group):

@@ -45,16 +45,17 @@ class Profile:
     learning_rate: float = 8e-4
     top_k: int = 16  # teacher probabilities kept per position
     generation_batch: int = 32
+    samples: int = 4  # answers drawn for each message where sampling is studied
     max_new_tokens: int = 48
     max_length: int = 192
     seeds: tuple[int, ...] = (0,)
     curve_sizes: tuple[int, ...] = (75, 150, 300, 600, 1200)
     curve_layers: tuple[int, ...] = (2, 4, 8, 12)
-    curve_answers: int = 400
+    curve_answers: int = 200
     curve_seeds: tuple[int, ...] = (0,)
     sweep_rates: tuple[float, ...] = (1e-5, 5e-5, 8e-4)
-    sweep_answers: int = 400
-    bench_prompts: int = 20
+    sweep_answers: int = 200
+    bench_prompts: int = 12
 
     def run_dir(self, task: str) -> Path:
         """Folder of this profile's products for one task, made on first use: `runs/<profile>/<task>`."""
@@ -71,11 +72,11 @@ PROFILES = {
         CPU, name="smoke", student_layers=1, keep_frequent=500, gold=48, validation=24, test=36,
         fewshot_messages=8, adapt_messages=24, adapt_epochs=1, live_prompts=24, answers=48, replies=12, teacher_epochs=1,
         epochs=1, max_new_tokens=24, curve_sizes=(16, 32), curve_layers=(1, 2), curve_answers=16, sweep_rates=(5e-5, 8e-4),
-        sweep_answers=16, bench_prompts=4,
+        sweep_answers=16, bench_prompts=4, samples=2,
     ),
     "full": dataclasses.replace(
         CPU, name="full", mixed_bfloat16=True, live_prompts=10**9, replies=10**9, seeds=(0, 1, 2), curve_seeds=(0,),
-        sweep_rates=(1e-5, 5e-5, 2e-4, 8e-4), bench_prompts=40,
+        sweep_rates=(1e-5, 5e-5, 2e-4, 8e-4),
     ),
     # One T4 (16 GB, no bfloat16): a quantised 3.8B teacher with LoRA and a 360M student.
     "gpu": dataclasses.replace(

@@ -10,11 +10,12 @@ from .recipes import main_recipes
 COLUMNS = ["model", "metric", "value", "low", "high", "seeds"]
 
 
-def predictions(lab: Lab) -> dict[str, list[pd.DataFrame]]:
-    """Each model's predictions on the test set, one table a seed; trains what is missing."""
-    found = {"teacher": [lab.teacher_predictions()]}
+def predictions(lab: Lab, finished_only: bool = False) -> dict[str, list[pd.DataFrame]]:
+    """Each model's predictions on the test set, one table a seed; trains what is missing, or leaves out unfinished seeds."""
+    found, first = {"teacher": [lab.teacher_predictions()]}, lab.profile.seeds[0]
     for name, recipe in main_recipes(lab.profile).items():
-        found[name] = [lab.predictions(recipe, seed, keep=seed == lab.profile.seeds[0]) for seed in lab.profile.seeds]
+        seeds = [s for s in lab.profile.seeds if not finished_only or lab.predictions_path(recipe, s).exists()]
+        found[name] = [lab.predictions(recipe, seed, keep=seed == first) for seed in seeds]
     return found
 
 
