@@ -30,7 +30,7 @@ def sft_config(profile: Profile, folder, **changes) -> SFTConfig:
         "learning_rate": profile.learning_rate, "lr_scheduler_type": "linear", "warmup_steps": 20, "max_length": profile.max_length,
         "use_cpu": not gpu, "bf16": profile.mixed_bfloat16 or (gpu and profile.precision == "bfloat16"),
         "fp16": gpu and profile.precision == "float16",
-        "gradient_checkpointing": False, "train_sampling_strategy": "group_by_length", "logging_steps": 10,
+        "gradient_checkpointing": False, "train_sampling_strategy": "group_by_length", "logging_steps": 0.04,
         "save_strategy": "no", "report_to": "none", "seed": profile.seeds[0], "remove_unused_columns": False,
     }
     with warnings.catch_warnings():
