@@ -281,7 +281,7 @@ def _save_adapter(model, folder) -> None:
         raise ValueError("The teacher is adapted by LoRA here: set teacher_lora in the profile.")
     for config in model.peft_config.values():
         config.base_model_name_or_path = models.HUB_ID
-    model.half().save_pretrained(folder)
+    model.half().save_pretrained(folder, save_embedding_layers=False)  # else PEFT asks the hub about them
     (folder / "README.md").unlink(missing_ok=True)
 
 

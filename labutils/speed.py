@@ -50,6 +50,10 @@ def peak_memory_mb() -> float:
     memory = psutil.Process().memory_info()
     if hasattr(memory, "peak_wset"):  # Windows
         return memory.peak_wset / 1e6
+    status = Path("/proc/self/status")
+    if status.exists():  # Linux: getrusage would start from the parent's peak
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024 / 1e6
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
