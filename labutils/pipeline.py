@@ -9,13 +9,13 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from . import evaluation, models, students, teachers
+from . import evaluation, models, students, targets_file, teachers
 from .data import data_dir, load_corpus
 from .profile import ROOT, Profile, load_profile, task_name
 from .recipes import Recipe, steps
 from .tasks import get_task
 
-MIN_CONFIDENCE = 0.5  # answers whose label the teacher gives less than this are dropped; chosen in notebook 02
+MIN_CONFIDENCE = 0.5  # answers whose label the teacher gives less than this are dropped; notebook 02 shows what a stricter one would keep
 
 
 class Lab:
@@ -206,12 +206,12 @@ class Lab:
         missing = list(dict.fromkeys(text for text in texts if text not in stored))
         if missing:
             stored.update(zip(missing, teachers.top_k_targets(teacher, own, missing, self.profile.top_k)))
-            _save_targets(self.folder / f"targets-{self.teacher_id}.npz", stored)
+            targets_file.save(self.folder / f"targets-{self.teacher_id}.npz", stored)
         return [stored[text] for text in texts]
 
     @cached_property
     def _targets(self) -> dict:
-        return _load_targets(self.folder / f"targets-{self.teacher_id}.npz")
+        return targets_file.load(self.folder / f"targets-{self.teacher_id}.npz")
 
     def train(self, recipe: Recipe, seed: int = 0):
         """Train a recipe's student; returns (model, tokenizer). The learning curve is kept beside the predictions."""
@@ -283,23 +283,6 @@ def _save_adapter(model, folder) -> None:
         config.base_model_name_or_path = models.HUB_ID
     model.half().save_pretrained(folder, save_embedding_layers=False)  # else PEFT asks the hub about them
     (folder / "README.md").unlink(missing_ok=True)
-
-
-def _save_targets(path, stored: dict) -> None:
-    """All distributions in one file: long arrays of ids and log-probabilities, and where each text ends."""
-    ids, logs = (np.concatenate([pair[side] for pair in stored.values()]) for side in (0, 1))
-    ends = np.cumsum([len(pair[0]) for pair in stored.values()])
-    partial = path.with_name(f"partial-{os.getpid()}.npz")
-    np.savez(partial, texts=np.array(list(stored)), ends=ends, ids=ids, logs=logs)
-    partial.replace(path)
-
-
-def _load_targets(path) -> dict:
-    if not path.exists():
-        return {}
-    with np.load(path) as file:
-        pieces = zip(np.split(file["ids"], file["ends"][:-1]), np.split(file["logs"], file["ends"][:-1]))
-        return dict(zip(file["texts"].tolist(), pieces))
 
 
 def data_hash(task: str) -> str:

@@ -1,0 +1,23 @@
+"""The teacher's distributions on disk, so that all students and all runs share one pass of the teacher."""
+
+import os
+
+import numpy as np
+
+
+def save(path, stored: dict) -> None:
+    """All distributions in one file: long arrays of ids and log-probabilities, and where each text ends."""
+    ids, logs = (np.concatenate([pair[side] for pair in stored.values()]) for side in (0, 1))
+    ends = np.cumsum([len(pair[0]) for pair in stored.values()])
+    partial = path.with_name(f"partial-{os.getpid()}.npz")
+    np.savez(partial, texts=np.array(list(stored)), ends=ends, ids=ids, logs=logs)
+    partial.replace(path)
+
+
+def load(path) -> dict:
+    """What `save` wrote, by text; empty when there is no file yet."""
+    if not path.exists():
+        return {}
+    with np.load(path) as file:
+        pieces = zip(np.split(file["ids"], file["ends"][:-1]), np.split(file["logs"], file["ends"][:-1]))
+        return dict(zip(file["texts"].tolist(), pieces))
