@@ -4,7 +4,7 @@ import pandas as pd
 
 from . import audit, plots, record
 from .data import data_dir
-from .pipeline import MIN_CONFIDENCE, Lab
+from .pipeline import Lab
 from .profile import ROOT
 
 IMAGES = ROOT / "notebooks" / "images"
@@ -21,7 +21,7 @@ def draw(lab: Lab) -> None:
     figures = {
         record.folder(lab.task.name) / "accuracy.png": plots.accuracy_bars(record.results(lab.task.name)),
         IMAGES / "message_lengths.png": plots.message_lengths(lengths),
-        IMAGES / "confidence.png": plots.confidence_against_accuracy(answers, MIN_CONFIDENCE),
+        IMAGES / "confidence.png": plots.confidence_against_accuracy(answers, lab.profile.min_confidence),
         IMAGES / "layers.png": plots.layers_figure(record.curve("layers", lab.task.name), teacher),
         IMAGES / "sizes.png": plots.size_figure(record.curve("sizes", lab.task.name), teacher),
     }

@@ -15,8 +15,6 @@ from .profile import ROOT, Profile, load_profile, task_name
 from .recipes import Recipe, steps
 from .tasks import get_task
 
-MIN_CONFIDENCE = 0.5  # answers whose label the teacher gives less than this are dropped; notebook 02 shows what a stricter one would keep
-
 
 class Lab:
     """The corpus, the adapted teacher, its answers, students and their predictions, for one profile and task.
@@ -134,7 +132,7 @@ class Lab:
         if not self.shipped and self.profile.name != "full":
             pool = pool[: 2 * self.profile.answers]
         prompts = [self.task.prompt(example) for example in pool]
-        model, _, tokenizer = self.trimmed  # the small vocabulary halves the time of a token
+        model, tokenizer = self.speaking_teacher
         teacher = teachers.LocalTeacher(model, tokenizer, self.profile.generation_batch, self.profile.max_new_tokens)
         live = self.profile.live_prompts if self.shipped else len(pool)
         own = teachers.AnswerCache(self.own_answers)
@@ -143,7 +141,7 @@ class Lab:
         answers = [self.task.parse(text) for text in completions]
         reasons = [self.task.verify(answer, example) for answer, example in zip(answers, pool)]
         for place, value in enumerate(confidence):
-            if value < MIN_CONFIDENCE:
+            if value < self.profile.min_confidence:
                 reasons[place].append("teacher not confident")
         return pd.DataFrame({
             "id": [e.id for e in pool], "source": [e.source for e in pool], "prompt": prompts,
@@ -171,6 +169,11 @@ class Lab:
         small, new_tokenizer = models.trim_vocabulary(teacher, tokenizer, texts, self.profile.keep_frequent)
         return small, models.trim_vocabulary(untouched, tokenizer, texts, self.profile.keep_frequent)[0], new_tokenizer
 
+    @property
+    def speaking_teacher(self):
+        """(model, tokenizer) that answers the pool: the small vocabulary halves the time of a token, where the student shares it."""
+        return self.trimmed[::2] if self.profile.student == "first_layers" else self.teacher
+
     def start(self, recipe: Recipe, seed: int = 0):
         """(model, tokenizer) of a recipe's student before training."""
         if self.profile.student != "first_layers":
@@ -180,8 +183,9 @@ class Lab:
 
     def training_rows(self, recipe: Recipe) -> pd.DataFrame:
         """Prompts and completions that a recipe trains on."""
+        gold = pd.DataFrame({"prompt": self.prompts["train"], "completion": [self.task.gold(e) for e in self.corpus["train"]]})
         if recipe.data == "gold":
-            return pd.DataFrame({"prompt": self.prompts["train"], "completion": [self.task.gold(e) for e in self.corpus["train"]]})
+            return gold
         table = self.answers
         if recipe.verified:
             if table["kept"].mean() < 0.1:
@@ -191,11 +195,12 @@ class Lab:
                 )
             table = table[table["kept"]]
         table = table[table["source"] == recipe.source] if recipe.source else table
-        return table.head(recipe.answers or self.profile.answers)
+        table = table.head(recipe.answers or self.profile.answers)
+        return pd.concat([gold, table], ignore_index=True) if recipe.data == "both" else table
 
     def targets(self, table: pd.DataFrame, tokenizer) -> list:
         """The teacher's distributions over prompt and completion, kept in memory: computed once a text, shared by all students."""
-        teacher, _, own = self.trimmed
+        teacher, own = self.speaking_teacher
         if own.get_vocab() != tokenizer.get_vocab():
             raise ValueError(
                 f"Teacher and student tokenize differently ({len(own)} and {len(tokenizer)} tokens), so their distributions cannot "
@@ -222,7 +227,8 @@ class Lab:
         dataset = students.rows(table["prompt"].tolist(), table["completion"].tolist())
         trainer = students.fine_tune(
             model, tokenizer, dataset, self.profile, self.folder / "trainer", seed=seed, lora_rank=recipe.lora,
-            targets=self.targets(table, tokenizer) if recipe.soft else None, max_steps=steps(recipe, self.profile),
+            targets=self.targets(table, tokenizer) if recipe.soft else None,
+            max_steps=steps(recipe, self.profile, len(self.corpus["train"])),
             label_weight=self.profile.label_weight / (1 if recipe.soft else 2),  # half the loss, with or without the prompt's positions
             **({"learning_rate": recipe.rate} if recipe.rate else {}),
         )

@@ -19,10 +19,12 @@ class Profile:
     teacher: str = "bundled"  # "bundled" (packaged weights), a hub id, or a local folder
     student: str = "first_layers"  # cut from the teacher, or a hub id of an independent model
     teacher_layers: int | None = None  # use only the teacher's first layers: for unit tests
+    students: tuple[str, ...] = ("untrained", "gold_only", "distilled")  # of `recipes.main_recipes`
+    soft: bool = True  # learn from the teacher's distributions; the student must have the teacher's vocabulary
     student_layers: int = 12
     keep_frequent: int = 4000  # vocabulary kept besides the domain's own tokens
     precision: str = "float32"  # "float16" on a T4, "bfloat16" on newer cards
-    mixed_bfloat16: bool = False  # matrix products of trainings in bfloat16, on processors that have them
+    mixed_bfloat16: bool = True  # matrix products of trainings in bfloat16, on processors that have them: half the time
     quantise: bool = False  # load the teacher's base weights in 4 bits (QLoRA), on a GPU only
     teacher_lora: int | None = 16  # rank of the teacher's adapter; None: full fine-tuning
     student_lora: int | None = None
@@ -33,7 +35,8 @@ class Profile:
     adapt_messages: int = 240  # gold messages of the live adaptation in notebook 02; the record's teacher sees all
     adapt_epochs: int = 2
     live_prompts: int = 300  # asked of the teacher live; the other answers come from the shipped cache
-    answers: int = 1200  # teacher answers the student is trained on
+    answers: int = 2240  # teacher answers the student is trained on, besides the gold messages
+    min_confidence: float = 0.9  # answers whose label the teacher gives less than this are dropped
     replies: int = 120  # test messages whose replies are generated in full and scored
     batch_size: int = 16
     teacher_batch: int = 8
@@ -49,7 +52,7 @@ class Profile:
     max_new_tokens: int = 48
     max_length: int = 192
     seeds: tuple[int, ...] = (0,)
-    curve_sizes: tuple[int, ...] = (75, 150, 300, 600, 1200)
+    curve_sizes: tuple[int, ...] = (120, 240, 480, 960, 2240)
     curve_layers: tuple[int, ...] = (2, 4, 8, 12)
     curve_answers: int = 200
     curve_seeds: tuple[int, ...] = (0,)
@@ -65,23 +68,24 @@ class Profile:
         return folder
 
 
+ALL_STUDENTS = ("untrained", "gold_only", "gold_only_untouched", "distilled_words", "distilled")
 CPU = Profile("cpu")
 PROFILES = {
     "cpu": CPU,
     "smoke": dataclasses.replace(
-        CPU, name="smoke", student_layers=1, keep_frequent=500, gold=48, validation=24, test=36,
-        fewshot_messages=8, adapt_messages=24, adapt_epochs=1, live_prompts=24, answers=48, replies=12, teacher_epochs=1,
-        epochs=1, max_new_tokens=24, curve_sizes=(16, 32), curve_layers=(1, 2), curve_answers=16, sweep_rates=(5e-5, 8e-4),
-        sweep_answers=16, bench_prompts=4, samples=2,
+        CPU, name="smoke", students=ALL_STUDENTS, student_layers=1, keep_frequent=500, gold=48, validation=24, test=36,
+        fewshot_messages=8, adapt_messages=24, adapt_epochs=1, live_prompts=24, answers=48, min_confidence=0.0, replies=12,
+        mixed_bfloat16=False, teacher_epochs=1, epochs=1, max_new_tokens=24, curve_sizes=(16, 32), curve_layers=(1, 2), curve_answers=16,
+        sweep_rates=(5e-5, 8e-4), sweep_answers=16, bench_prompts=4, samples=2,
     ),
     "full": dataclasses.replace(
-        CPU, name="full", mixed_bfloat16=True, live_prompts=10**9, replies=10**9, seeds=(0, 1, 2), curve_seeds=(0,),
-        sweep_rates=(1e-5, 5e-5, 2e-4, 8e-4),
+        CPU, name="full", students=ALL_STUDENTS, live_prompts=10**9, replies=10**9, seeds=(0, 1, 2), curve_seeds=(0,),
+        curve_answers=800, sweep_answers=800, sweep_rates=(1e-5, 5e-5, 2e-4, 8e-4),
     ),
     # One T4 (16 GB, no bfloat16): a quantised 3.8B teacher with LoRA and a 360M student.
     "gpu": dataclasses.replace(
         CPU, name="gpu", teacher="microsoft/Phi-4-mini-instruct", student="HuggingFaceTB/SmolLM2-360M-Instruct",
-        precision="float16", student_lora=16, quantise=True, teacher_lr=2e-4, live_prompts=10**9, answers=8000,
+        precision="float16", soft=False, student_lora=16, quantise=True, teacher_lr=2e-4, live_prompts=10**9, answers=8000,
         replies=10**9, generation_batch=64, seeds=(0, 1, 2),
     ),
     # One 24 GB card: a 7B teacher and a 0.5B student of the same family (and so of the same vocabulary).

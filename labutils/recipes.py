@@ -14,7 +14,7 @@ class Recipe:
         name: unique within a run; names the student's files.
         layers, choice: which of the teacher's layers it takes (`models.layer_choice`), or "random" weights of that shape.
         start: "teacher" (adapted to the domain) or "untouched" (as published).
-        data: "answers" of the teacher, "gold" labels, or "none" (not trained).
+        data: "answers" of the teacher, "gold" labels, "both", or "none" (not trained).
         soft: learn the teacher's distribution at every position, not only its words.
         answers: how many teacher answers; None for the profile's number.
         source: take only "hand" or only "generated" prompts; None takes the pool in its order.
@@ -38,16 +38,16 @@ class Recipe:
 
 
 def main_recipes(profile: Profile) -> dict[str, Recipe]:
-    """The students of the results table, by name."""
+    """The students of the results table that the profile trains, by name."""
     layers, lora = profile.student_layers, profile.student_lora
     recipes = [
         Recipe("untrained", layers, data="none", start="untouched"),
         Recipe("gold_only", layers, data="gold", soft=False, lora=lora),
         Recipe("gold_only_untouched", layers, data="gold", soft=False, start="untouched", lora=lora),
-        Recipe("distilled_words", layers, soft=False, lora=lora),
-        Recipe("distilled", layers, lora=lora),
+        Recipe("distilled_words", layers, data="both", soft=False, lora=lora),
+        Recipe("distilled", layers, data="both", soft=profile.soft, lora=lora),
     ]
-    return {recipe.name: recipe for recipe in recipes}
+    return {recipe.name: recipe for recipe in recipes if recipe.name in profile.students}
 
 
 def layer_recipes(profile: Profile) -> list[Recipe]:
@@ -61,9 +61,9 @@ def layer_recipes(profile: Profile) -> list[Recipe]:
 
 
 def size_recipes(profile: Profile) -> list[Recipe]:
-    """How accuracy grows with the number of teacher answers, on hand-written and on generated prompts."""
+    """How accuracy grows with the number of teacher answers beside the gold, on hand-written and on generated prompts."""
     recipes = [
-        Recipe(f"answers-{source}-{count}", profile.student_layers, answers=count, source=source)
+        Recipe(f"answers-{source}-{count}", profile.student_layers, data="both", answers=count, source=source)
         for source in ("hand", "generated")
         for count in profile.curve_sizes
     ]
@@ -79,6 +79,7 @@ def rate_recipes(profile: Profile) -> list[Recipe]:
     return full + lora
 
 
-def steps(recipe: Recipe, profile: Profile) -> int:
-    """Optimiser steps of a recipe; gold-only students get as many as the distilled student."""
-    return steps_for(recipe.answers or profile.answers, recipe.epochs or profile.epochs, profile.batch_size)
+def steps(recipe: Recipe, profile: Profile, gold: int) -> int:
+    """Optimiser steps of a recipe, given the number of gold messages; gold-only students get as many as the distilled student."""
+    examples = (recipe.answers or profile.answers) + (0 if recipe.data == "answers" else gold)
+    return steps_for(examples, recipe.epochs or profile.epochs, profile.batch_size)

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pandas as pd
 
 from .profile import ROOT, task_name
@@ -39,6 +40,14 @@ def curve(name: str, task: str | None = None) -> pd.DataFrame:
     """A curve of the record: `layers`, `sizes` or `rates`, one row a student."""
     table = pd.read_csv(folder(task) / f"{name}.csv")
     return table.assign(method=table["lora"].notna().map({True: "lora", False: "full"}))
+
+
+def interval_at(answers: int, task: str | None = None) -> tuple[float, float]:
+    """95% interval of the record's student with that many hand-written prompts answered; between measured sizes, interpolated on
+    a logarithmic scale."""
+    points = curve("sizes", task).query("source == 'hand'").sort_values("answers")
+    low, high = (float(np.interp(np.log(answers), np.log(points["answers"]), points[side])) for side in ("low", "high"))
+    return low, high
 
 
 def provenance(task: str | None = None) -> dict:

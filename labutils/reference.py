@@ -34,7 +34,7 @@ def jobs(profile: Profile) -> list[tuple[Recipe, int, str]]:
         (rate_recipes(profile), profile.curve_seeds[:1], "validation"),
     ]
     listed = [(recipe, seed, split) for recipes, seeds, split in groups for seed in seeds for recipe in recipes]
-    return sorted(listed, key=lambda job: (job[1], job[0].name not in main, steps(job[0], profile) * job[0].layers))
+    return sorted(listed, key=lambda job: (job[1], job[0].name not in main, steps(job[0], profile, gold=0) * job[0].layers))
 
 
 def work(lab: Lab) -> None:
@@ -58,8 +58,8 @@ def run(lab: Lab, workers: int = 2) -> None:
     for claim in claims.glob("*") if claims.exists() else []:
         claim.unlink()  # whatever was finished has its predictions on disk
     lab.teacher_predictions()
-    needed = [lab.training_rows(recipe) for recipe, _, _ in jobs(lab.profile) if recipe.data == "answers" and recipe.soft]
-    lab.targets(pd.concat(needed).drop_duplicates("id"), lab.trimmed[2])  # once, for all workers
+    needed = [lab.training_rows(recipe) for recipe, _, _ in jobs(lab.profile) if recipe.data in ("answers", "both") and recipe.soft]
+    lab.targets(pd.concat(needed).drop_duplicates("prompt"), lab.speaking_teacher[1])  # once, for all workers
     threads = str(max(1, (os.cpu_count() or 2) // workers))
     environment = {**os.environ, "OMP_NUM_THREADS": threads, "LAB_PROFILE": lab.profile.name, "LAB_TASK": lab.task.name}
     command = [sys.executable, "-m", "labutils", "reference", "--worker"]

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from labutils import results
+from labutils import models, results
 from labutils.pipeline import Lab
 from labutils.profile import load_profile
 from labutils.recipes import main_recipes
@@ -49,3 +49,32 @@ def test_a_teacher_that_cannot_answer_is_not_taught_from(hotel):
     lab.answers["kept"] = False
     with pytest.raises(ValueError, match="cannot teach yet"):
         lab.training_rows(main_recipes(hotel)["distilled"])
+
+
+def _independent(lab, folder, pair):
+    """The lab with a student that was not cut from its teacher, trained by LoRA: the code path of the GPU profiles."""
+    model, tokenizer = pair
+    models.take_layers(model, 1).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return Lab(dataclasses.replace(lab.profile, student=str(folder), student_lora=4), "conversation")
+
+
+def test_an_independent_student_learns_the_distributions_by_lora(hotel, tmp_path):
+    lab = Lab(hotel, "conversation")
+    other = _independent(lab, tmp_path / "student", lab.untouched)
+    recipe = dataclasses.replace(main_recipes(other.profile)["distilled"], verified=False)
+    assert recipe.soft and recipe.lora == 4
+    (before, _), (after, tokenizer) = other.start(recipe), other.train(recipe)
+    assert len(tokenizer) == len(lab.untouched[1])  # its own vocabulary, whole
+    moved = [(a - b).abs().max().item() for a, b in zip(before.parameters(), after.parameters(), strict=True)]
+    assert moved[0] == 0 and max(moved) > 1e-6  # adapters on the linear layers, merged; the embedding untouched
+    assert len(other.predictions(recipe)) == 12
+
+
+def test_a_student_of_another_vocabulary_is_refused_the_distributions(hotel, tmp_path):
+    lab = Lab(hotel, "conversation")
+    other = _independent(lab, tmp_path / "student", (lab.trimmed[0], lab.trimmed[2]))
+    recipe = dataclasses.replace(main_recipes(other.profile)["distilled"], verified=False)
+    with pytest.raises(ValueError, match="tokenize differently .* soft=False"):
+        other.train(recipe)
+    other.train(dataclasses.replace(recipe, soft=False))

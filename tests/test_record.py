@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from labutils import record, teachers
@@ -57,3 +58,19 @@ def test_the_record_has_every_model_and_metric():
 def test_a_task_without_record_names_the_command():
     with pytest.raises(FileNotFoundError, match="labutils reference"):
         record.results("nothing")
+
+
+def test_the_record_supports_what_the_readme_says():
+    table = record.results("conversation").set_index(["model", "metric"])
+    accuracy = {model: table.loc[(model, "intent_accuracy")] for model in ("teacher", "distilled", "gold_only")}
+    assert accuracy["distilled"]["low"] > accuracy["gold_only"]["high"]
+    assert accuracy["distilled"]["value"] >= 0.95 * accuracy["teacher"]["value"]
+    assert table.loc[("distilled", "parameters"), "value"] <= 0.4 * table.loc[("teacher", "parameters"), "value"]
+
+
+def test_the_interval_of_a_size_is_read_off_the_curve(monkeypatch):
+    columns = {"answers": [100, 100, 10000], "low": [0.2, 0, 0.4], "high": [0.4, 0, 0.6]}
+    points = pd.DataFrame({"source": ["hand", "generated", "hand"], **columns})
+    monkeypatch.setattr(record, "curve", lambda name, task=None: points)
+    assert record.interval_at(1000) == pytest.approx((0.3, 0.5))  # half way on a logarithmic scale
+    assert record.interval_at(10) == pytest.approx((0.2, 0.4)) and record.interval_at(10**6) == pytest.approx((0.4, 0.6))
