@@ -47,10 +47,7 @@ class Lab:
     @cached_property
     def untouched(self):
         """(model, tokenizer) of the teacher as published."""
-        model, tokenizer = models.load(self.profile.teacher, self.profile)
-        if self.profile.teacher_layers:
-            model = models.take_layers(model, self.profile.teacher_layers)
-        return model, tokenizer
+        return self._fresh_teacher()
 
     def adapt(self, examples, folder, **changes):
         """Adapt the untouched teacher to the task's gold examples; the adapter, in float16, and the learning curve go to `folder`."""

@@ -85,14 +85,14 @@ PROFILES = {
     # One T4 (16 GB, no bfloat16): a quantised 3.8B teacher with LoRA and a 360M student.
     "gpu": dataclasses.replace(
         CPU, name="gpu", teacher="microsoft/Phi-4-mini-instruct", student="HuggingFaceTB/SmolLM2-360M-Instruct",
-        precision="float16", soft=False, student_lora=16, quantise=True, teacher_lr=2e-4, live_prompts=10**9, answers=8000,
-        replies=10**9, generation_batch=64, seeds=(0, 1, 2),
+        precision="float16", mixed_bfloat16=False, soft=False, student_lora=16, quantise=True, teacher_lr=2e-4,
+        live_prompts=10**9, answers=8000, replies=10**9, generation_batch=64, seeds=(0, 1, 2),
     ),
     # One 24 GB card: a 7B teacher and a 0.5B student of the same family (and so of the same vocabulary).
     "gpu24": dataclasses.replace(
         CPU, name="gpu24", teacher="Qwen/Qwen2.5-7B-Instruct", student="Qwen/Qwen2.5-0.5B-Instruct",
-        precision="bfloat16", student_lora=16, quantise=True, teacher_lr=2e-4, live_prompts=10**9, answers=8000,
-        replies=10**9, generation_batch=64, seeds=(0, 1, 2),
+        precision="bfloat16", mixed_bfloat16=False, student_lora=16, quantise=True, teacher_lr=2e-4,
+        live_prompts=10**9, answers=8000, replies=10**9, generation_batch=64, seeds=(0, 1, 2),
     ),
 }
 
