@@ -107,6 +107,12 @@ def load(source: str | Path, profile: Profile | None = None):
     return model.eval(), tokenizer
 
 
+def save(model, tokenizer, folder: Path) -> None:
+    """Write what `load` reads; the tokenizer last, so that a folder with `tokenizer.json` holds the whole model."""
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
 def layer_choice(total: int, keep: int, choice: str) -> list[int]:
     """Which `keep` of `total` layers a student takes: first, last, even (DistilBERT, Sanh et al. 2019) or ends."""
     if not 1 <= keep <= total:

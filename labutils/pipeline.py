@@ -3,13 +3,12 @@
 import hashlib
 import json
 import os
-import shutil
 from functools import cached_property
 
-import numpy as np
 import pandas as pd
+import torch
 
-from . import evaluation, models, students, targets_file, teachers
+from . import adapter, answers, evaluation, models, parallel, students, targets_file, teachers
 from .data import data_dir, load_corpus
 from .profile import ROOT, Profile, load_profile, task_name
 from .recipes import Recipe, steps
@@ -31,6 +30,8 @@ class Lab:
         self.task = get_task(name, self.corpus["train"])
         self.shipped = ROOT / "data" / "reference" / name
         self.fresh = os.environ.get("LAB_FRESH") == "1" if fresh is None else fresh
+        if self.profile.mixed_bfloat16:  # also where nothing is trained: a third faster, the same accuracy
+            torch.set_float32_matmul_precision("medium")
         if self.fresh or self.profile.name not in ("cpu", "full", "smoke") or not self._record_fits():
             self.shipped = None
 
@@ -47,40 +48,16 @@ class Lab:
     @cached_property
     def untouched(self):
         """(model, tokenizer) of the teacher as published."""
-        return self._fresh_teacher()
+        return adapter.base(self.profile)
 
     def adapt(self, examples, folder, **changes):
         """Adapt the untouched teacher to the task's gold examples; the adapter, in float16, and the learning curve go to `folder`."""
-        model, tokenizer = self._fresh_teacher()
-        profile = self.profile
-        prompts, completions = [self.task.prompt(e) for e in examples], [self.task.gold(e) for e in examples]
-        validation = students.rows(self.prompts["validation"], [self.task.gold(e) for e in self.corpus["validation"]])
-        settings = {
-            "num_train_epochs": profile.teacher_epochs, "learning_rate": profile.teacher_lr,
-            "per_device_train_batch_size": profile.teacher_batch,
-        }
-        if profile.mixed_bfloat16:
-            settings["bf16"] = False  # small corrections to large weights need the full precision
-        trainer = students.fine_tune(
-            model, tokenizer, students.rows(prompts, completions), profile, folder / "trainer", validation=validation,
-            label_weight=profile.teacher_label_weight, lora_rank=profile.teacher_lora, **{**settings, **changes},
+        train, validation = (
+            students.rows([self.task.prompt(e) for e in split], [self.task.gold(e) for e in split])
+            for split in (examples, self.corpus["validation"])
         )
-        shutil.rmtree(folder / "trainer", ignore_errors=True)
-        _save_adapter(trainer.model, folder)
-        pd.DataFrame(trainer.state.log_history).to_csv(folder / "learning_curve.csv", index=False)
-        return self._with_adapter(folder)
-
-    def _fresh_teacher(self):
-        model, tokenizer = models.load(self.profile.teacher, self.profile)
-        if self.profile.teacher_layers:
-            model = models.take_layers(model, self.profile.teacher_layers)
-        return model, tokenizer
-
-    def _with_adapter(self, folder):
-        from peft import PeftModel
-
-        model, tokenizer = self._fresh_teacher()
-        return PeftModel.from_pretrained(model, folder).merge_and_unload().eval(), tokenizer
+        adapter.train(self.profile, train, validation, folder, **changes)
+        return adapter.load(self.profile, folder)
 
     @property
     def teacher_folder(self):
@@ -101,7 +78,7 @@ class Lab:
         if not (folder / "adapter_config.json").exists():
             print(f"No adapted teacher in {folder.name}/ yet: adapting it on {len(self.corpus['train'])} gold messages.")
             return self.adapt(self.corpus["train"], folder)
-        return self._with_adapter(folder)
+        return adapter.load(self.profile, folder)
 
     @property
     def own_answers(self):
@@ -121,62 +98,30 @@ class Lab:
         """
         path = self.folder / f"answers-{self.teacher_id}.csv"
         if not path.exists():
-            self._answer_pool().to_csv(path, index=False)
+            answers.answer_pool(self).to_csv(path, index=False)
         return pd.read_csv(path, keep_default_na=False)
-
-    def _answer_pool(self) -> pd.DataFrame:
-        pool = self.corpus["pool"]  # all of it where answers are shipped or wanted; else some more than will be trained on
-        if not self.shipped and self.profile.name != "full":
-            pool = pool[: 2 * self.profile.answers]
-        prompts = [self.task.prompt(example) for example in pool]
-        model, tokenizer = self.speaking_teacher
-        teacher = teachers.LocalTeacher(model, tokenizer, self.profile.generation_batch, self.profile.max_new_tokens)
-        live = self.profile.live_prompts if self.shipped else len(pool)
-        own = teachers.AnswerCache(self.own_answers)
-        completions = teacher.respond(prompts[:live], own) + teacher.respond(prompts[live:], self.cache())
-        confidence = self._confidence(model, tokenizer, pool, prompts, live)
-        answers = [self.task.parse(text) for text in completions]
-        reasons = [self.task.verify(answer, example) for answer, example in zip(answers, pool)]
-        for place, value in enumerate(confidence):
-            if value < self.profile.min_confidence:
-                reasons[place].append("teacher not confident")
-        return pd.DataFrame({
-            "id": [e.id for e in pool], "source": [e.source for e in pool], "prompt": prompts,
-            "completion": [f" {text.strip()}" for text in completions], "label": [a.label or "" for a in answers],
-            "confidence": confidence, "reasons": ["; ".join(r) for r in reasons], "kept": [not r for r in reasons],
-        })
-
-    def _confidence(self, model, tokenizer, pool, prompts, live: int) -> list[float]:
-        """The teacher's probability of its label: computed for the live prompts, read for those that came shipped."""
-        known = {}
-        if self.shipped:
-            lines = (self.shipped / "teacher_answers.jsonl").read_text(encoding="utf-8").splitlines()
-            known = {row["id"]: row["confidence"] for row in map(json.loads, lines)}
-        missing = [i for i, example in enumerate(pool) if i < live or example.id not in known]
-        logs = teachers.label_log_probabilities(model, tokenizer, [prompts[i] for i in missing], list(self.task.labels))
-        found = dict(zip(missing, np.exp(logs.max(1)).round(4).tolist()))
-        return [found.get(i, known.get(example.id)) for i, example in enumerate(pool)]
 
     @cached_property
     def trimmed(self):
-        """(teacher, untouched, tokenizer), both models cut to the vocabulary of the training texts: gold and pool prompts."""
-        (teacher, tokenizer), (untouched, _) = self.teacher, self.untouched
+        """(model, tokenizer) of the teacher, cut to the vocabulary of the training texts: gold and pool prompts."""
+        return self._trim(*self.teacher)
+
+    def _trim(self, model, tokenizer):
         gold = [self.task.prompt(e) + self.task.gold(e) for e in self.corpus["train"]]
         texts = [*gold, *self.prompts["pool"], tokenizer.eos_token]
-        small, new_tokenizer = models.trim_vocabulary(teacher, tokenizer, texts, self.profile.keep_frequent)
-        return small, models.trim_vocabulary(untouched, tokenizer, texts, self.profile.keep_frequent)[0], new_tokenizer
+        return models.trim_vocabulary(model, tokenizer, texts, self.profile.keep_frequent)
 
     @property
     def speaking_teacher(self):
         """(model, tokenizer) that answers the pool: the small vocabulary halves the time of a token, where the student shares it."""
-        return self.trimmed[::2] if self.profile.student == "first_layers" else self.teacher
+        return self.trimmed if self.profile.student == "first_layers" else self.teacher
 
     def start(self, recipe: Recipe, seed: int = 0):
         """(model, tokenizer) of a recipe's student before training."""
         if self.profile.student != "first_layers":
             return models.load(self.profile.student, self.profile)
-        teacher, untouched, tokenizer = self.trimmed
-        return models.take_layers(teacher if recipe.start == "teacher" else untouched, recipe.layers, recipe.choice, seed), tokenizer
+        whole, tokenizer = self.trimmed if recipe.start == "teacher" else self._trim(*self.untouched)
+        return models.take_layers(whole, recipe.layers, recipe.choice, seed), tokenizer
 
     def training_rows(self, recipe: Recipe) -> pd.DataFrame:
         """Prompts and completions that a recipe trains on."""
@@ -220,32 +165,49 @@ class Lab:
         model, tokenizer = self.start(recipe, seed)
         if recipe.data == "none":
             return model, tokenizer
-        table = self.training_rows(recipe)
-        dataset = students.rows(table["prompt"].tolist(), table["completion"].tolist())
-        trainer = students.fine_tune(
-            model, tokenizer, dataset, self.profile, self.folder / "trainer", seed=seed, lora_rank=recipe.lora,
-            targets=self.targets(table, tokenizer) if recipe.soft else None,
-            max_steps=steps(recipe, self.profile, len(self.corpus["train"])),
-            label_weight=self.profile.label_weight / (1 if recipe.soft else 2),  # half the loss, with or without the prompt's positions
-            **({"learning_rate": recipe.rate} if recipe.rate else {}),
-        )
-        model = trainer.model.merge_and_unload() if recipe.lora else trainer.model
+        trainer = students.fine_tune(model, tokenizer, **self._settings(recipe, tokenizer, seed))
         pd.DataFrame(trainer.state.log_history).to_csv(self._path("curves", recipe.name, seed), index=False)
-        return model.eval(), tokenizer
+        return students.merged(trainer.model).eval(), tokenizer
+
+    def _settings(self, recipe: Recipe, tokenizer, seed: int) -> dict:
+        """Arguments of `students.fine_tune` that carry out a recipe."""
+        table, profile = self.training_rows(recipe), self.profile
+        share = 1 if recipe.soft else 0.5  # of the label in the loss: the same with the prompt's positions as without
+        return {
+            "dataset": students.rows(table["prompt"].tolist(), table["completion"].tolist()), "profile": profile,
+            "targets": self.targets(table, tokenizer) if recipe.soft else None, "folder": self.folder / "trainer", "seed": seed,
+            "label_weight": share * profile.label_weight, "field_weight": share * profile.field_weight, "lora_rank": recipe.lora,
+            "max_steps": steps(recipe, profile, len(self.corpus["train"])),
+            "learning_rate": recipe.rate or profile.learning_rate,
+        }
 
     def _path(self, kind: str, name: str, seed: int):
         folder = self.folder / kind
         folder.mkdir(exist_ok=True)
         return folder / f"{name}-seed{seed}.csv"
 
+    def model_folder(self, recipe: Recipe, seed: int = 0):
+        """Where a recipe's trained student is kept."""
+        return self.folder / "models" / f"{recipe.name}-seed{seed}"
+
     def student(self, recipe: Recipe, seed: int = 0):
         """(model, tokenizer) of a recipe, trained when it is not yet in `models/`."""
-        folder = self.folder / "models" / f"{recipe.name}-seed{seed}"
+        folder = self.model_folder(recipe, seed)
         if not (folder / "tokenizer.json").exists():
-            model, tokenizer = self.train(recipe, seed)
-            model.save_pretrained(folder)
-            tokenizer.save_pretrained(folder)
+            models.save(*self.train(recipe, seed), folder)
         return models.load(folder)
+
+    def train_side_by_side(self, recipes: list[Recipe], seed: int = 0) -> None:
+        """Train, all at once, those students that are not yet in `models/`; on a GPU, or if there is but one, `student` does it."""
+        missing = [r for r in recipes if r.data != "none" and not (self.model_folder(r, seed) / "tokenizer.json").exists()]
+        if torch.cuda.is_available() or len(missing) < 2:
+            return
+        starts = {recipe: self.start(recipe, seed) for recipe in missing}
+        jobs = {self.model_folder(r, seed): (*start, self._settings(r, start[1], seed)) for r, start in starts.items()}
+        histories = parallel.train_all(jobs)
+        for recipe in missing:
+            history = histories[self.model_folder(recipe, seed)]
+            pd.DataFrame(history).to_csv(self._path("curves", recipe.name, seed), index=False)
 
     def predictions_path(self, recipe: Recipe, seed: int, split: str = "test", replies: int | None = None):
         """File of a student's predictions; another number of replies is another file."""
@@ -276,16 +238,6 @@ class Lab:
         profile = self.profile
         sizes = (profile.generation_batch, profile.max_new_tokens)
         return evaluation.predict(model, tokenizer, self.task, self.corpus[split], replies, *sizes)
-
-
-def _save_adapter(model, folder) -> None:
-    """The adapter in float16, without the model card and the machine's path that PEFT would write."""
-    if not hasattr(model, "peft_config"):
-        raise ValueError("The teacher is adapted by LoRA here: set teacher_lora in the profile.")
-    for config in model.peft_config.values():
-        config.base_model_name_or_path = models.HUB_ID
-    model.half().save_pretrained(folder, save_embedding_layers=False)  # else PEFT asks the hub about them
-    (folder / "README.md").unlink(missing_ok=True)
 
 
 def data_hash(task: str) -> str:

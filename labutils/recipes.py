@@ -79,6 +79,12 @@ def rate_recipes(profile: Profile) -> list[Recipe]:
     return full + lora
 
 
+def verification_recipes(profile: Profile) -> list[Recipe]:
+    """The same number of answers, from the same prompts, verified or taken as they come."""
+    verified = Recipe(f"layers-first-{profile.student_layers}", profile.student_layers, answers=profile.curve_answers)
+    return [verified, replace(verified, name="unverified", verified=False)]
+
+
 def steps(recipe: Recipe, profile: Profile, gold: int) -> int:
     """Optimiser steps of a recipe, given the number of gold messages; gold-only students get as many as the distilled student."""
     examples = (recipe.answers or profile.answers) + (0 if recipe.data == "answers" else gold)

@@ -33,12 +33,10 @@ def quality(lab: Lab, tables: dict[str, list[pd.DataFrame]]) -> pd.DataFrame:
 def model_folders(lab: Lab) -> dict:
     """Folders of the models to measure: the teacher, the teacher with the trimmed vocabulary, and the students."""
     folders = {}
-    for name, pick in (("teacher", lambda: lab.teacher), ("teacher_trimmed", lambda: (lab.trimmed[0], lab.trimmed[2]))):
+    for name, pick in (("teacher", lambda: lab.teacher), ("teacher_trimmed", lambda: lab.trimmed)):
         folders[name] = lab.folder / "models" / f"{name}-{lab.teacher_id}"
         if not (folders[name] / "tokenizer.json").exists():
-            model, tokenizer = pick()
-            model.save_pretrained(folders[name])
-            tokenizer.save_pretrained(folders[name])
+            models.save(*pick(), folders[name])
     for name, recipe in main_recipes(lab.profile).items():
         folders[name] = lab.folder / "models" / f"{name}-seed{lab.profile.seeds[0]}"
         if not (folders[name] / "tokenizer.json").exists():

@@ -111,32 +111,51 @@ def top_k_divergence(logits: torch.Tensor, teacher_ids: torch.Tensor, teacher_lo
     return head + tail_teacher * (tail_teacher.log() - tail_student.log())
 
 
+def position_weights(labels: torch.Tensor, counted: torch.Tensor, separator: int, label_weight: float, field_weight: float) -> torch.Tensor:
+    """Weight of each position in the loss: the label's most, the other fields' more than the words of prompt and reply.
+
+    Args:
+        labels: (examples, positions), -100 outside the completion.
+        counted: same shape, 1 where the loss counts at all.
+        separator: token between the completion's fields; what stands before its last occurrence is a field, and not the reply.
+        label_weight: weight of the completion's first token. field_weight: of the other tokens of fields.
+
+    Returns:
+        (examples, positions), float.
+    """
+    weights, completion = counted.float(), labels != -100
+    separators = labels == separator
+    weights[separators.flip(1).cumsum(1).flip(1).bool() & completion & ~separators] = field_weight
+    answered = completion.any(1)  # an example cut off before its completion has no label to weigh
+    weights[answered, completion.float().argmax(1)[answered]] = label_weight
+    return weights
+
+
 class StudentTrainer(SFTTrainer):
     """SFTTrainer with two additions, both off by default.
 
     Args:
-        label_weight: weight of each completion's first token, the label, against 1 for the others.
+        label_weight, field_weight: of the completion's first token, the label, and of its other fields, against 1 for all other
+            positions: see `position_weights`.
         targets: from `teachers.top_k_targets`. With them, the loss is the divergence from the teacher at every position, the
             prompt's included, instead of the cross-entropy of the completion's words.
 
     The loss is a sum over positions, divided by the number of completion tokens (over all accumulated batches).
     """
 
-    def __init__(self, *args, label_weight: float = 1.0, targets: list | None = None, **kwargs):
+    def __init__(self, *args, label_weight: float = 1.0, field_weight: float = 1.0, targets: list | None = None, **kwargs):
         tokenizer = kwargs["processing_class"]
         collator = Collator(tokenizer.pad_token_id, targets)
         super().__init__(*args, data_collator=collator, **kwargs)
-        self.label_weight = label_weight
+        self.weights = {
+            "separator": tokenizer(" |")["input_ids"][-1], "label_weight": label_weight, "field_weight": field_weight,
+        }
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         labels = inputs["labels"][:, 1:]
         completion = labels != -100
-        weights = completion.float()
-        if "teacher_ids" in inputs:
-            weights = inputs["attention_mask"][:, 1:].float()
-        first = completion.float().argmax(1)
-        answered = completion.any(1)  # an example cut off before its completion has no label to weigh
-        weights[answered, first[answered]] = self.label_weight
+        counted = inputs["attention_mask"][:, 1:] if "teacher_ids" in inputs else completion
+        weights = position_weights(labels, counted, **self.weights)
         hidden = model.get_base_model() if hasattr(model, "get_base_model") else model
         states = hidden.model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], use_cache=False)
         chosen = weights > 0  # the language-model head runs only where the loss counts
@@ -163,14 +182,16 @@ class StudentTrainer(SFTTrainer):
 
 
 def fine_tune(model, tokenizer, dataset: Dataset, profile: Profile, folder, targets: list | None = None, seed: int = 0,
-              label_weight: float = 1.0, lora_rank: int | None = None, validation: Dataset | None = None, **changes):
+              label_weight: float = 1.0, field_weight: float = 1.0, lora_rank: int | None = None,
+              validation: Dataset | None = None, callbacks=(), **changes):
     """Train `model` in place on a prompt-completion dataset.
 
     Args:
         targets: teacher distributions from `teachers.top_k_targets`, for distillation; without them, plain fine-tuning.
-        label_weight: see StudentTrainer.
+        label_weight, field_weight: see StudentTrainer.
         lora_rank: train adapters of this rank instead of all weights; the trainer's model then carries them.
         validation: measured after each epoch, with the same loss but on words only.
+        callbacks: of the trainer.
         changes: settings of `sft_config` to override.
 
     Returns:
@@ -184,7 +205,8 @@ def fine_tune(model, tokenizer, dataset: Dataset, profile: Profile, folder, targ
     every = {"eval_strategy": "epoch"} if validation is not None else {}
     trainer = StudentTrainer(
         model=model, processing_class=tokenizer, train_dataset=dataset, eval_dataset=validation, targets=targets,
-        label_weight=label_weight, args=sft_config(profile, folder, seed=seed, **every, **changes),
+        label_weight=label_weight, field_weight=field_weight, args=sft_config(profile, folder, seed=seed, **every, **changes),
+        callbacks=list(callbacks),
     )
     trainer.train()
     model.set_attn_implementation(attention)
@@ -197,3 +219,8 @@ def with_lora(model, rank: int):
     from peft import LoraConfig, get_peft_model
 
     return get_peft_model(model, LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM"))
+
+
+def merged(model):
+    """The trained model with its adapters, if it has any, merged into its weights."""
+    return model.merge_and_unload() if hasattr(model, "peft_config") else model

@@ -3,9 +3,11 @@
 import dataclasses
 import json
 
+import pandas as pd
 import pytest
+import torch
 
-from labutils import models, results
+from labutils import models, parallel, results
 from labutils.pipeline import Lab
 from labutils.profile import load_profile
 from labutils.recipes import main_recipes
@@ -73,8 +75,24 @@ def test_an_independent_student_learns_the_distributions_by_lora(hotel, tmp_path
 
 def test_a_student_of_another_vocabulary_is_refused_the_distributions(hotel, tmp_path):
     lab = Lab(hotel, "conversation")
-    other = _independent(lab, tmp_path / "student", (lab.trimmed[0], lab.trimmed[2]))
+    other = _independent(lab, tmp_path / "student", lab.trimmed)
     recipe = dataclasses.replace(main_recipes(other.profile)["distilled"], verified=False)
     with pytest.raises(ValueError, match="tokenize differently .* soft=False"):
         other.train(recipe)
     other.train(dataclasses.replace(recipe, soft=False))
+
+
+def test_students_trained_side_by_side_equal_those_trained_alone(hotel, tmp_path, monkeypatch):
+    lab = Lab(hotel, "conversation")
+    recipes = [dataclasses.replace(main_recipes(hotel)[name], verified=False) for name in ("distilled", "gold_only")]
+    lab.train_side_by_side(recipes)
+    together = [lab.student(recipe)[0] for recipe in recipes]
+    curves = [pd.read_csv(lab.folder / "curves" / f"{recipe.name}-seed0.csv") for recipe in recipes]
+    assert all(len(curve.dropna(subset=["loss"])) > 1 for curve in curves)
+    assert not list((lab.folder / "models").glob("*/start"))
+    for recipe, model in zip(recipes, together):
+        alone = lab.train(recipe)[0]
+        for ours, theirs in zip(model.parameters(), alone.parameters(), strict=True):
+            assert torch.allclose(ours, theirs, atol=1e-4)
+    monkeypatch.setattr(parallel, "train_all", lambda jobs: pytest.fail("trained again"))
+    lab.train_side_by_side(recipes)

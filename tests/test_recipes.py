@@ -7,7 +7,7 @@ import pytest
 
 from labutils.pipeline import Lab
 from labutils.profile import PROFILES, load_profile
-from labutils.recipes import Recipe, main_recipes, size_recipes, steps
+from labutils.recipes import Recipe, layer_recipes, main_recipes, size_recipes, steps, verification_recipes
 
 
 @pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
@@ -44,3 +44,10 @@ def test_the_largest_hand_written_point_of_the_size_curve_is_the_distilled_stude
     points = {recipe.name: recipe for recipe in size_recipes(profile)}
     assert points["distilled"].answers == profile.answers == max(profile.curve_sizes)
     assert points["distilled"].data == main_recipes(profile)["distilled"].data
+
+
+def test_the_two_students_of_the_verification_figure_differ_in_nothing_else():
+    profile = PROFILES["full"]
+    verified, unverified = verification_recipes(profile)
+    assert verified.verified and dataclasses.replace(unverified, name=verified.name, verified=True) == verified
+    assert verified in layer_recipes(profile)  # trained once for both curves

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from labutils.profile import load_profile
-from labutils.students import StudentTrainer, fine_tune, rows, sft_config, steps_for, top_k_divergence, with_lora
+from labutils.students import StudentTrainer, fine_tune, position_weights, rows, sft_config, steps_for, top_k_divergence, with_lora
 from labutils.teachers import top_k_targets
 
 K = 8
@@ -104,7 +104,7 @@ def targets(make_model, tokenizer, texts):
 def trainer_of(tokenizer, texts, tmp_path):
     """A function (model, targets, **settings) that makes a StudentTrainer on the four texts."""
 
-    def make(model, targets=None, label_weight=1.0, dataset=None, **settings):
+    def make(model, targets=None, label_weight=1.0, field_weight=1.0, dataset=None, **settings):
         # Plain gradient descent without clipping: Adam would hide a loss that is scaled wrongly.
         plain = {
             "optim": "sgd", "max_grad_norm": 0.0, "learning_rate": 0.1, "lr_scheduler_type": "constant", "warmup_steps": 0,
@@ -112,7 +112,8 @@ def trainer_of(tokenizer, texts, tmp_path):
         }
         return StudentTrainer(
             model=model, processing_class=tokenizer, train_dataset=rows(*texts) if dataset is None else dataset, targets=targets,
-            label_weight=label_weight, args=sft_config(PROFILE, tmp_path / "trainer", **{**plain, **settings}),
+            label_weight=label_weight, field_weight=field_weight,
+            args=sft_config(PROFILE, tmp_path / "trainer", **{**plain, **settings}),
         )
 
     return make
@@ -216,6 +217,30 @@ def test_label_weight_acts_on_the_first_completion_token_only(model, tokenizer, 
         count += len(words)
     extra = loss_and_gradient(heavy, batch_of(heavy))[0] - loss_and_gradient(plain, batch_of(plain))[0]
     assert extra == pytest.approx(3 * firsts / count, rel=2e-3) and extra > 0.05
+
+
+def test_position_weights_of_one_completion():
+    """Prompt of two tokens, `7 7`, then label of two tokens, separator 9, slot `4 5`, separator, reply `6 8`; then one without fields."""
+    labels = torch.tensor([[-100, -100, 1, 2, 9, 4, 5, 9, 6, 8], [-100, 9, 1, 2, 3, 4, -100, -100, -100, -100]])
+    counted = torch.tensor([[1] * 10, [1] * 6 + [0] * 4])
+    weights = position_weights(labels, counted, separator=9, label_weight=20.0, field_weight=3.0)
+    assert weights.tolist() == [[1, 1, 20, 3, 1, 3, 3, 1, 1, 1], [1, 20, 1, 1, 1, 1, 0, 0, 0, 0]]
+
+
+@pytest.mark.parametrize("soft", [False, True])
+def test_field_weight_acts_on_the_slots_only(model, tokenizer, texts, targets, trainer_of, soft):
+    plain, heavy = (trainer_of(model, targets if soft else None, field_weight=weight) for weight in (1.0, 3.0))
+    slots, count, separator = 0.0, 0, tokenizer(" |")["input_ids"]
+    for place, (prompt, completion) in enumerate(zip(*texts)):
+        ids, start = tokenizer(completion)["input_ids"], len(tokenizer(prompt)["input_ids"])
+        last = len(ids) - 1 - ids[::-1].index(separator[0])
+        fields = [i for i in range(1, last) if ids[i] != separator[0]]
+        words = word_losses(model, tokenizer, prompt, completion)
+        every = target_losses(model, tokenizer, prompt + completion + tokenizer.eos_token, targets[place])
+        slots += sum((every[start - 1 + i] if soft else words[i]).item() for i in fields)
+        count += len(words)
+    extra = loss_and_gradient(heavy, batch_of(heavy))[0] - loss_and_gradient(plain, batch_of(plain))[0]
+    assert len(separator) == 1 and extra == pytest.approx(2 * slots / count, rel=2e-3) and extra > 0.05
 
 
 @pytest.mark.parametrize("soft", [False, True])

@@ -1,0 +1,52 @@
+"""The teacher's adapter: LoRA corrections, a few megabytes, that teach the published model the domain."""
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+from datasets import Dataset
+
+from . import models, students
+from .profile import Profile
+
+
+def base(profile: Profile):
+    """(model, tokenizer) of the profile's teacher as published."""
+    model, tokenizer = models.load(profile.teacher, profile)
+    if profile.teacher_layers:
+        model = models.take_layers(model, profile.teacher_layers)
+    return model, tokenizer
+
+
+def train(profile: Profile, dataset: Dataset, validation: Dataset, folder: Path, **changes) -> None:
+    """Adapt the published teacher to gold answers; the adapter, in float16, and the learning curve go to `folder`."""
+    model, tokenizer = base(profile)
+    settings = {
+        "num_train_epochs": profile.teacher_epochs, "learning_rate": profile.teacher_lr,
+        "per_device_train_batch_size": profile.teacher_batch,
+    }
+    trainer = students.fine_tune(
+        model, tokenizer, dataset, profile, folder / "trainer", validation=validation, label_weight=profile.teacher_label_weight,
+        lora_rank=profile.teacher_lora, **{**settings, **changes},
+    )
+    shutil.rmtree(folder / "trainer", ignore_errors=True)
+    _save(trainer.model, folder)
+    pd.DataFrame(trainer.state.log_history).to_csv(folder / "learning_curve.csv", index=False)
+
+
+def load(profile: Profile, folder: Path):
+    """(model, tokenizer) of the published teacher with the adapter in `folder` merged in."""
+    from peft import PeftModel
+
+    model, tokenizer = base(profile)
+    return PeftModel.from_pretrained(model, folder).merge_and_unload().eval(), tokenizer
+
+
+def _save(model, folder: Path) -> None:
+    """The adapter in float16, without the model card and the machine's path that PEFT would write."""
+    if not hasattr(model, "peft_config"):
+        raise ValueError("The teacher is adapted by LoRA here: set teacher_lora in the profile.")
+    for config in model.peft_config.values():
+        config.base_model_name_or_path = models.HUB_ID
+    model.half().save_pretrained(folder, save_embedding_layers=False)  # else PEFT asks the hub about them
+    (folder / "README.md").unlink(missing_ok=True)

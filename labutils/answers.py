@@ -1,0 +1,44 @@
+"""Stage one of distillation: the teacher answers the pool, and each answer is verified before it may teach."""
+
+import json
+
+import numpy as np
+import pandas as pd
+
+from . import teachers
+
+
+def answer_pool(lab) -> pd.DataFrame:
+    """The teacher's verified answers (see `pipeline.Lab.answers`); live answers go to the run's cache as they come."""
+    pool, profile, task = lab.corpus["pool"], lab.profile, lab.task
+    if not lab.shipped and profile.name != "full":  # all of it where answers are shipped or wanted; else more than will be trained on
+        pool = pool[: 2 * profile.answers]
+    prompts = [task.prompt(example) for example in pool]
+    model, tokenizer = lab.speaking_teacher
+    teacher = teachers.LocalTeacher(model, tokenizer, profile.generation_batch, profile.max_new_tokens)
+    live = profile.live_prompts if lab.shipped else len(pool)
+    own = teachers.AnswerCache(lab.own_answers)
+    completions = teacher.respond(prompts[:live], own) + teacher.respond(prompts[live:], lab.cache())
+    confidence = _confidence(lab, model, tokenizer, pool, prompts, live)
+    parsed = [task.parse(text) for text in completions]
+    reasons = [task.verify(answer, example) for answer, example in zip(parsed, pool)]
+    for place, value in enumerate(confidence):
+        if value < profile.min_confidence:
+            reasons[place].append("teacher not confident")
+    return pd.DataFrame({
+        "id": [e.id for e in pool], "source": [e.source for e in pool], "prompt": prompts,
+        "completion": [f" {text.strip()}" for text in completions], "label": [answer.label or "" for answer in parsed],
+        "confidence": confidence, "reasons": ["; ".join(r) for r in reasons], "kept": [not r for r in reasons],
+    })
+
+
+def _confidence(lab, model, tokenizer, pool, prompts, live: int) -> list[float]:
+    """The teacher's probability of its label: computed for the live prompts, read for those that came shipped."""
+    known = {}
+    if lab.shipped:
+        lines = (lab.shipped / "teacher_answers.jsonl").read_text(encoding="utf-8").splitlines()
+        known = {row["id"]: row["confidence"] for row in map(json.loads, lines)}
+    missing = [i for i, example in enumerate(pool) if i < live or example.id not in known]
+    logs = teachers.label_log_probabilities(model, tokenizer, [prompts[i] for i in missing], list(lab.task.labels))
+    found = dict(zip(missing, np.exp(logs.max(1)).round(4).tolist()))
+    return [found.get(i, known.get(example.id)) for i, example in enumerate(pool)]
