@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import shutil
 from functools import cached_property
 
 import numpy as np
@@ -11,6 +10,7 @@ import pandas as pd
 
 from . import evaluation, models, students, targets_file, teachers
 from .data import data_dir, load_corpus
+from .products import whole
 from .profile import ROOT, Profile, load_profile, task_name
 from .recipes import Recipe, steps
 from .tasks import get_task
@@ -62,12 +62,12 @@ class Lab:
         if profile.mixed_bfloat16:
             settings["bf16"] = False  # small corrections to large weights need the full precision
         trainer = students.fine_tune(
-            model, tokenizer, students.rows(prompts, completions), profile, folder / "trainer", validation=validation,
+            model, tokenizer, students.rows(prompts, completions), profile, self.folder / "trainer", validation=validation,
             label_weight=profile.teacher_label_weight, lora_rank=profile.teacher_lora, **{**settings, **changes},
         )
-        shutil.rmtree(folder / "trainer", ignore_errors=True)
-        _save_adapter(trainer.model, folder)
-        pd.DataFrame(trainer.state.log_history).to_csv(folder / "learning_curve.csv", index=False)
+        with whole(folder) as partial:
+            _save_adapter(trainer.model, partial)
+            pd.DataFrame(trainer.state.log_history).to_csv(partial / "learning_curve.csv", index=False)
         return self._with_adapter(folder)
 
     def _fresh_teacher(self):
@@ -121,7 +121,8 @@ class Lab:
         """
         path = self.folder / f"answers-{self.teacher_id}.csv"
         if not path.exists():
-            self._answer_pool().to_csv(path, index=False)
+            with whole(path) as partial:
+                self._answer_pool().to_csv(partial, index=False)
         return pd.read_csv(path, keep_default_na=False)
 
     def _answer_pool(self) -> pd.DataFrame:
@@ -242,9 +243,7 @@ class Lab:
         """(model, tokenizer) of a recipe, trained when it is not yet in `models/`."""
         folder = self.folder / "models" / f"{recipe.name}-seed{seed}"
         if not (folder / "tokenizer.json").exists():
-            model, tokenizer = self.train(recipe, seed)
-            model.save_pretrained(folder)
-            tokenizer.save_pretrained(folder)
+            models.save(*self.train(recipe, seed), folder)
         return models.load(folder)
 
     def predictions_path(self, recipe: Recipe, seed: int, split: str = "test", replies: int | None = None):
@@ -261,14 +260,16 @@ class Lab:
         path = self.predictions_path(recipe, seed, split, replies)
         if not path.exists():
             pair = self.student(recipe, seed) if keep else self.train(recipe, seed)
-            self._predict(*pair, split, replies).to_csv(path, index=False)
+            with whole(path) as partial:
+                self._predict(*pair, split, replies).to_csv(partial, index=False)
         return pd.read_csv(path)
 
     def teacher_predictions(self, split: str = "test") -> pd.DataFrame:
         """The adapted teacher's predictions on a split, made and stored when missing."""
         path = self._path("predictions", f"teacher-{split}", 0)
         if not path.exists():
-            self._predict(*self.teacher, split).to_csv(path, index=False)
+            with whole(path) as partial:
+                self._predict(*self.teacher, split).to_csv(partial, index=False)
         return pd.read_csv(path)
 
     def _predict(self, model, tokenizer, split: str, replies: int | None = None) -> pd.DataFrame:

@@ -36,9 +36,7 @@ def model_folders(lab: Lab) -> dict:
     for name, pick in (("teacher", lambda: lab.teacher), ("teacher_trimmed", lambda: (lab.trimmed[0], lab.trimmed[2]))):
         folders[name] = lab.folder / "models" / f"{name}-{lab.teacher_id}"
         if not (folders[name] / "tokenizer.json").exists():
-            model, tokenizer = pick()
-            model.save_pretrained(folders[name])
-            tokenizer.save_pretrained(folders[name])
+            models.save(*pick(), folders[name])
     for name, recipe in main_recipes(lab.profile).items():
         folders[name] = lab.folder / "models" / f"{name}-seed{lab.profile.seeds[0]}"
         if not (folders[name] / "tokenizer.json").exists():
