@@ -30,9 +30,19 @@ class Lab:
         self.corpus = load_corpus(name, self.profile)
         self.task = get_task(name, self.corpus["train"])
         self.shipped = ROOT / "data" / "reference" / name
+        self._mark_folder()
         self.fresh = os.environ.get("LAB_FRESH") == "1" if fresh is None else fresh
         if self.fresh or self.profile.name not in ("cpu", "full", "smoke") or not self._record_fits():
             self.shipped = None
+
+    def _mark_folder(self) -> None:
+        """A run's folder serves one corpus: the products of another would be taken for this one's."""
+        marker, corpus = self.folder / "corpus.sha256", data_hash(self.task.name)
+        if not marker.exists():
+            with whole(marker) as partial:
+                partial.write_text(corpus, encoding="utf-8")
+        if marker.read_text(encoding="utf-8") != corpus:
+            raise ValueError(f"{self.folder} holds what was made from another corpus: delete it, or set LAB_RUNS to another folder.")
 
     def _record_fits(self) -> bool:
         """The shipped teacher may serve only the corpus that it was made for."""
