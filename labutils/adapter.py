@@ -1,12 +1,12 @@
 """The teacher's adapter: LoRA corrections, a few megabytes, that teach the published model the domain."""
 
-import shutil
 from pathlib import Path
 
 import pandas as pd
 from datasets import Dataset
 
 from . import models, students
+from .products import whole
 from .profile import Profile
 
 
@@ -26,12 +26,12 @@ def train(profile: Profile, dataset: Dataset, validation: Dataset, folder: Path,
         "per_device_train_batch_size": profile.teacher_batch,
     }
     trainer = students.fine_tune(
-        model, tokenizer, dataset, profile, folder / "trainer", validation=validation, label_weight=profile.teacher_label_weight,
+        model, tokenizer, dataset, profile, folder.with_name("trainer"), validation=validation, label_weight=profile.teacher_label_weight,
         lora_rank=profile.teacher_lora, **{**settings, **changes},
     )
-    shutil.rmtree(folder / "trainer", ignore_errors=True)
-    _save(trainer.model, folder)
-    pd.DataFrame(trainer.state.log_history).to_csv(folder / "learning_curve.csv", index=False)
+    with whole(folder) as partial:
+        _save(trainer.model, partial)
+        pd.DataFrame(trainer.state.log_history).to_csv(partial / "learning_curve.csv", index=False)
 
 
 def load(profile: Profile, folder: Path):

@@ -3,11 +3,13 @@
 import json
 import os
 import random
+import re
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .profile import ROOT, Profile
+from .products import whole
+from .profile import ROOT, Profile, runs_dir
 
 SPLITS = ("train", "validation", "test", "pool")
 SOURCES = ("hand", "generated")
@@ -92,7 +94,7 @@ def _parse_line(path, number: int, line: str, labelled: bool) -> Example:
     reply = turns.pop()[1] if turns[-1][0] == "assistant" else None
     if not turns or turns[-1][0] != "user":
         raise DataError(path, number, "messages", "a user message before the reply")
-    label, slots, source = row.get("label"), row.get("slots") or {}, row.get("source", "hand")
+    label, slots, source = row.get("label"), row.get("slots") or {}, row.get("source") or "hand"
     if labelled and (not isinstance(label, str) or not label.strip()):
         raise DataError(path, number, "label", "a non-empty string")
     if labelled and reply is None:
@@ -124,21 +126,19 @@ def _checked_slots(path, number: int, slots) -> dict:
 
 
 def data_dir(task: str) -> Path:
-    """Folder of a task's corpus: below LAB_DATA where that is set, else below the lab's `data/`."""
-    return ROOT / os.environ.get("LAB_DATA", "data") / task
+    """Folder of a task's corpus: below LAB_DATA where that is set, else below the lab's `data/`.
+
+    LAB_DATA may be a folder of the same layout, or `hub:<dataset id>` for a Hugging Face dataset with the same columns, which is
+    fetched on first use.
+    """
+    source = os.environ.get("LAB_DATA") or "data"
+    return _fetched(source.removeprefix("hub:")) if source.startswith("hub:") else ROOT / source / task
 
 
 def load_corpus(task: str, profile: Profile) -> dict[str, list[Example]]:
-    """The four splits of a task, cut to the profile's sizes (balanced over labels where a split is cut).
-
-    LAB_DATA may be a folder of the same layout, or `hub:<dataset id>` for a Hugging Face dataset with the same columns.
-    """
-    source = os.environ.get("LAB_DATA", "")
-    if source.startswith("hub:"):
-        source = str(_download(source.removeprefix("hub:"), task, profile))
-        corpus = {split: read_jsonl(Path(source) / f"{split}.jsonl", split != "pool") for split in SPLITS}
-    else:
-        corpus = {split: read_jsonl(data_dir(task) / f"{split}.jsonl", split != "pool") for split in SPLITS}
+    """The four splits of a task in `data_dir`, cut to the profile's sizes (balanced over labels where a split is cut)."""
+    folder = data_dir(task)
+    corpus = {split: read_jsonl(folder / f"{split}.jsonl", split != "pool") for split in SPLITS}
     unknown = {e.label for split in ("validation", "test") for e in corpus[split]} - {e.label for e in corpus["train"]}
     if unknown:
         raise ValueError(f"No training example has the label {', '.join(sorted(unknown))}: add some, or drop those rows.")
@@ -146,15 +146,42 @@ def load_corpus(task: str, profile: Profile) -> dict[str, list[Example]]:
     return {split: balanced(corpus[split], limits[split]) for split in SPLITS}
 
 
-def _download(dataset_id: str, task: str, profile: Profile) -> Path:
-    """Write a hub dataset's splits as JSONL, so that the same reader validates it."""
+def _fetched(dataset_id: str) -> Path:
+    """Folder with a hub dataset's splits as JSONL, so that the same reader validates them; kept, so that a run sees one version."""
+    folder = runs_dir() / "hub_data" / re.sub(r"[^\w.-]+", "--", dataset_id)
+    if not folder.exists():
+        dataset = _load_dataset(dataset_id)
+        with whole(folder) as partial:
+            partial.mkdir()
+            for split in SPLITS:
+                dataset[split].to_json(partial / f"{split}.jsonl", force_ascii=False)
+    return folder
+
+
+def _load_dataset(dataset_id: str):
+    """The hub dataset, with all four splits and the columns that the reader needs."""
     from datasets import load_dataset
 
-    folder = profile.run_dir(task) / "hub_data"
-    folder.mkdir(exist_ok=True)
+    try:
+        dataset = load_dataset(dataset_id)
+    except (FileNotFoundError, ConnectionError) as error:
+        raise FileNotFoundError(
+            f"LAB_DATA names the dataset {dataset_id!r}, which could not be had from the hub: there is none of that name, or it is "
+            f"private (then log in with `hf auth login`), or there is no network. The hub's words: {error}"
+        ) from error
+    if lacking := [split for split in SPLITS if split not in dataset]:
+        raise ValueError(
+            f"The dataset {dataset_id!r} has no split {', '.join(lacking)}; it has {', '.join(dataset)}. data/README.md says how a "
+            "dataset on the hub names its splits."
+        )
     for split in SPLITS:
-        load_dataset(dataset_id, split=split).to_json(folder / f"{split}.jsonl", force_ascii=False)
-    return folder
+        needed, found = ("id", "task", "messages", *(("label",) if split != "pool" else ())), dataset[split].column_names
+        if lacking := [column for column in needed if column not in found]:
+            raise ValueError(
+                f"The dataset {dataset_id!r}, split {split}, has no column {', '.join(lacking)}; it has {', '.join(found)}. The "
+                "columns that the lab needs are in data/README.md."
+            )
+    return dataset
 
 
 def balanced(examples: list[Example], limit: int | None, seed: int = 0) -> list[Example]:

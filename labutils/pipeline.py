@@ -1,5 +1,6 @@
 """The steps of the lab, each made once and kept under `runs/<profile>/<task>/`: a notebook that misses a product makes it here."""
 
+import gc
 import hashlib
 import json
 import os
@@ -10,6 +11,7 @@ import torch
 
 from . import adapter, answers, evaluation, models, parallel, students, targets_file, teachers
 from .data import data_dir, load_corpus
+from .products import whole
 from .profile import ROOT, Profile, load_profile, task_name
 from .recipes import Recipe, steps
 from .tasks import get_task
@@ -29,11 +31,21 @@ class Lab:
         self.corpus = load_corpus(name, self.profile)
         self.task = get_task(name, self.corpus["train"])
         self.shipped = ROOT / "data" / "reference" / name
+        self._mark_folder()
         self.fresh = os.environ.get("LAB_FRESH") == "1" if fresh is None else fresh
         if self.profile.mixed_bfloat16:  # also where nothing is trained: a third faster, the same accuracy
             torch.set_float32_matmul_precision("medium")
         if self.fresh or self.profile.name not in ("cpu", "full", "smoke") or not self._record_fits():
             self.shipped = None
+
+    def _mark_folder(self) -> None:
+        """A run's folder serves one corpus: the products of another would be taken for this one's."""
+        marker, corpus = self.folder / "corpus.sha256", data_hash(self.task.name)
+        if not marker.exists():
+            with whole(marker) as partial:
+                partial.write_text(corpus, encoding="utf-8")
+        if marker.read_text(encoding="utf-8") != corpus:
+            raise ValueError(f"{self.folder} holds what was made from another corpus: delete it, or set LAB_RUNS to another folder.")
 
     def _record_fits(self) -> bool:
         """The shipped teacher may serve only the corpus that it was made for."""
@@ -98,7 +110,8 @@ class Lab:
         """
         path = self.folder / f"answers-{self.teacher_id}.csv"
         if not path.exists():
-            answers.answer_pool(self).to_csv(path, index=False)
+            with whole(path) as partial:
+                answers.answer_pool(self).to_csv(partial, index=False)
         return pd.read_csv(path, keep_default_na=False)
 
     @cached_property
@@ -120,8 +133,8 @@ class Lab:
         """(model, tokenizer) of a recipe's student before training."""
         if self.profile.student != "first_layers":
             return models.load(self.profile.student, self.profile)
-        whole, tokenizer = self.trimmed if recipe.start == "teacher" else self._trim(*self.untouched)
-        return models.take_layers(whole, recipe.layers, recipe.choice, seed), tokenizer
+        model, tokenizer = self.trimmed if recipe.start == "teacher" else self._trim(*self.untouched)
+        return models.take_layers(model, recipe.layers, recipe.choice, seed), tokenizer
 
     def training_rows(self, recipe: Recipe) -> pd.DataFrame:
         """Prompts and completions that a recipe trains on."""
@@ -165,6 +178,7 @@ class Lab:
         model, tokenizer = self.start(recipe, seed)
         if recipe.data == "none":
             return model, tokenizer
+        gc.collect()  # an earlier trainer and its optimiser live in cycles: in a long run they would add up
         trainer = students.fine_tune(model, tokenizer, **self._settings(recipe, tokenizer, seed))
         pd.DataFrame(trainer.state.log_history).to_csv(self._path("curves", recipe.name, seed), index=False)
         return students.merged(trainer.model).eval(), tokenizer
@@ -223,14 +237,16 @@ class Lab:
         path = self.predictions_path(recipe, seed, split, replies)
         if not path.exists():
             pair = self.student(recipe, seed) if keep else self.train(recipe, seed)
-            self._predict(*pair, split, replies).to_csv(path, index=False)
+            with whole(path) as partial:
+                self._predict(*pair, split, replies).to_csv(partial, index=False)
         return pd.read_csv(path)
 
     def teacher_predictions(self, split: str = "test") -> pd.DataFrame:
         """The adapted teacher's predictions on a split, made and stored when missing."""
         path = self._path("predictions", f"teacher-{split}", 0)
         if not path.exists():
-            self._predict(*self.teacher, split).to_csv(path, index=False)
+            with whole(path) as partial:
+                self._predict(*self.teacher, split).to_csv(partial, index=False)
         return pd.read_csv(path)
 
     def _predict(self, model, tokenizer, split: str, replies: int | None = None) -> pd.DataFrame:

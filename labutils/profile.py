@@ -8,6 +8,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def runs_dir() -> Path:
+    """Folder of all that runs make: LAB_RUNS, else the lab's `runs/`."""
+    return ROOT / (os.environ.get("LAB_RUNS") or "runs")
+
+
 @dataclass(frozen=True)
 class Profile:
     """Everything that differs between a quick test, a laptop, a long run and a GPU.
@@ -63,8 +68,7 @@ class Profile:
 
     def run_dir(self, task: str) -> Path:
         """Folder of this profile's products for one task, made on first use: `runs/<profile>/<task>`."""
-        base = ROOT / os.environ.get("LAB_RUNS", "runs")
-        folder = base / self.name / task
+        folder = runs_dir() / self.name / task
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 

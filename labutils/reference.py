@@ -8,18 +8,22 @@ import platform
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from importlib.metadata import version
 
 import pandas as pd
+import psutil
 import torch
 
 from . import evaluation, figures, models, results
 from .pipeline import Lab, data_hash
+from .products import whole
 from .profile import ROOT, Profile
 from .recipes import Recipe, layer_recipes, main_recipes, rate_recipes, size_recipes, steps, verification_recipes
 from .teachers import answer_key
 
+WORKER = [sys.executable, "-m", "labutils", "reference", "--worker"]
 PROMPT_VERSION = "1"  # raise it when tasks.py changes what a model reads or writes
 
 
@@ -42,6 +46,8 @@ def work(lab: Lab) -> None:
     """Carry out jobs that nobody has claimed; several processes may do this side by side."""
     claims = lab.folder / "claims"
     claims.mkdir(exist_ok=True)
+    if "LAB_RECORD_PROCESS" in os.environ:
+        threading.Thread(target=_end_with, args=(int(os.environ["LAB_RECORD_PROCESS"]),), daemon=True).start()
     for recipe, seed, split in jobs(lab.profile):
         claim = claims / f"{recipe.name}-seed{seed}"
         try:
@@ -53,6 +59,13 @@ def work(lab: Lab) -> None:
         print(f"{recipe.name} seed {seed}: {table['intent_accuracy'].mean():.3f} on {split}, {time.time() - start:.0f} s", flush=True)
 
 
+def _end_with(record: int) -> None:
+    """End this worker when the record's process is gone: started again, the record gives the same students to new workers."""
+    while psutil.pid_exists(record):
+        time.sleep(0.5)
+    os._exit(1)
+
+
 def run(lab: Lab, workers: int = 2) -> None:
     """Make or go on with the record: teacher, its answers and distributions first, then all students in `workers` processes."""
     claims = lab.folder / "claims"
@@ -62,9 +75,8 @@ def run(lab: Lab, workers: int = 2) -> None:
     needed = [lab.training_rows(recipe) for recipe, _, _ in jobs(lab.profile) if recipe.data in ("answers", "both") and recipe.soft]
     lab.targets(pd.concat(needed).drop_duplicates("prompt"), lab.speaking_teacher[1])  # once, for all workers
     threads = str(max(1, (os.cpu_count() or 2) // workers))
-    environment = {**os.environ, "OMP_NUM_THREADS": threads, "LAB_PROFILE": lab.profile.name, "LAB_TASK": lab.task.name}
-    command = [sys.executable, "-m", "labutils", "reference", "--worker"]
-    running = [subprocess.Popen(command, env=environment, cwd=ROOT) for _ in range(workers)]
+    settings = {"LAB_PROFILE": lab.profile.name, "LAB_TASK": lab.task.name, "LAB_RECORD_PROCESS": str(os.getpid())}
+    running = [subprocess.Popen(WORKER, env={**os.environ, **settings, "OMP_NUM_THREADS": threads}, cwd=ROOT) for _ in range(workers)]
     if any([process.wait() for process in running]):
         raise RuntimeError("A worker of the record failed; what it finished is kept. Run the command again to go on.")
 
@@ -126,7 +138,7 @@ def ship_teacher(lab: Lab) -> None:
     """Copy the adapter and write the answers file: key, id, answer, confidence."""
     folder = ROOT / "data" / "reference" / lab.task.name
     shutil.copytree(lab.folder / "teacher", folder / "teacher", dirs_exist_ok=True)
-    with (folder / "teacher_answers.jsonl").open("w", encoding="utf-8", newline="\n") as file:
+    with whole(folder / "teacher_answers.jsonl") as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
         for row in lab.answers.itertuples():
             line = {"key": answer_key(row.prompt), "id": row.id, "answer": row.completion.strip(), "confidence": row.confidence}
             file.write(json.dumps(line, ensure_ascii=False) + "\n")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from datasets import Dataset, disable_progress_bars
+from transformers import set_seed
 from trl import SFTConfig, SFTTrainer
 
 from .profile import Profile
@@ -201,6 +202,7 @@ def fine_tune(model, tokenizer, dataset: Dataset, profile: Profile, folder, targ
     if not torch.cuda.is_available():
         model.set_attn_implementation("eager")  # on short texts a CPU trains a quarter faster than with the fused kernel
     if lora_rank:
+        set_seed(seed)  # the trainer would do it too late: fresh adapters are drawn at random
         model = with_lora(model, lora_rank)
     every = {"eval_strategy": "epoch"} if validation is not None else {}
     trainer = StudentTrainer(

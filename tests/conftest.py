@@ -104,6 +104,22 @@ def write_jsonl(tmp_path):
     return write
 
 
+@pytest.fixture
+def foreign_corpus(write_jsonl, tmp_path, monkeypatch):
+    """A team's own corpus, with labels and a slot that the lab has never seen; LAB_DATA points to it."""
+
+    def row(split, number, label):
+        said = f"version 4.{number} {label} once more in {split}", "Thank you, noted."
+        messages = [{"role": role, "content": text} for role, text in zip(("user", "assistant"), said)]
+        slots = {"version": f"4.{number}"}
+        return {"id": f"{split}-{number}", "task": "conversation", "messages": messages, "label": label, "slots": slots}
+
+    for split in ("train", "validation", "test", "pool"):
+        write_jsonl(f"corpus/conversation/{split}.jsonl", [row(split, i, ("bug", "feature", "praise")[i % 3]) for i in range(12)])
+    monkeypatch.setenv("LAB_DATA", str(tmp_path / "corpus"))
+    return tmp_path / "corpus" / "conversation"
+
+
 @pytest.fixture(scope="session")
 def tokenizer():
     """A byte-level BPE tokenizer of about 450 tokens, trained on the example rows; padding and end are <|im_end|>."""

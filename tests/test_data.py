@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from labutils.data import SPLITS, DataError, Example, balanced, load_corpus, read_jsonl, split_examples
+from labutils.data import DataError, Example, balanced, load_corpus, read_jsonl, split_examples
 from labutils.profile import ROOT, Profile
 from labutils.tasks import get_task
 
@@ -154,21 +154,6 @@ def test_split_refuses_too_few_examples_of_a_label():
 def test_split_refuses_shares_that_do_not_sum_to_one(shares):
     with pytest.raises(ValueError, match=r"must sum to 1"):
         split_examples(labelled(a=9), shares)
-
-
-@pytest.fixture
-def foreign_corpus(write_jsonl, tmp_path, monkeypatch):
-    """A team's own corpus, with labels and a slot that the lab has never seen; LAB_DATA points to it."""
-
-    def row(split, number, label):
-        messages = said(("user", f"version 4.{number} {label} once more in {split}"), ("assistant", "Thank you, noted."))
-        slots = {"version": f"4.{number}"}
-        return {"id": f"{split}-{number}", "task": "conversation", "messages": messages, "label": label, "slots": slots}
-
-    for split in SPLITS:
-        write_jsonl(f"corpus/conversation/{split}.jsonl", [row(split, i, ("bug", "feature", "praise")[i % 3]) for i in range(12)])
-    monkeypatch.setenv("LAB_DATA", str(tmp_path / "corpus"))
-    return tmp_path / "corpus" / "conversation"
 
 
 def test_foreign_corpus_brings_its_labels_and_slots(foreign_corpus):

@@ -89,7 +89,7 @@ def test_students_trained_side_by_side_equal_those_trained_alone(hotel, tmp_path
     together = [lab.student(recipe)[0] for recipe in recipes]
     curves = [pd.read_csv(lab.folder / "curves" / f"{recipe.name}-seed0.csv") for recipe in recipes]
     assert all(len(curve.dropna(subset=["loss"])) > 1 for curve in curves)
-    assert not list((lab.folder / "models").glob("*/start"))
+    assert not list((lab.folder / "models").glob("*-start"))
     for recipe, model in zip(recipes, together):
         alone = lab.train(recipe)[0]
         for ours, theirs in zip(model.parameters(), alone.parameters(), strict=True):

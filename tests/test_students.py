@@ -344,6 +344,18 @@ def test_lora_trains_only_adapters(model, tokenizer, texts, targets, tmp_path, s
     assert after.keys() == before.keys() and all(torch.equal(after[name], before[name]) for name in before)
 
 
+def test_adapters_depend_on_the_seed_alone(make_model, tokenizer, texts, tmp_path):
+    """Not on what the process did before: a teacher that is adapted again, after a kill, must be the same."""
+    settings = {"lora_rank": 4, "max_steps": 2, "warmup_steps": 0, "learning_rate": 0.01, "disable_tqdm": True}
+    trained = []
+    for before, seed in ((1, 0), (2, 0), (1, 5)):
+        model = make_model()
+        torch.manual_seed(before)
+        trainer = fine_tune(model, tokenizer, rows(*texts), PROFILE, tmp_path, seed=seed, **settings)
+        trained.append(torch.cat([w.detach().flatten() for name, w in trainer.model.named_parameters() if "lora_" in name]))
+    assert torch.allclose(trained[0], trained[1]) and not torch.allclose(trained[0], trained[2])
+
+
 def test_fresh_adapters_change_no_answer(model, make_model):
     ids = torch.arange(3, 40)[None]
     with torch.no_grad():
