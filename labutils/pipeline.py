@@ -79,6 +79,7 @@ class Lab:
     def _with_adapter(self, folder):
         from peft import PeftModel
 
+        models.hide_old_torchao()
         model, tokenizer = self._fresh_teacher()
         return PeftModel.from_pretrained(model, folder).merge_and_unload().eval(), tokenizer
 

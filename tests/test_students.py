@@ -2,9 +2,11 @@
 
 import math
 import random
+import sys
 
 import pytest
 import torch
+from peft import import_utils
 
 from labutils.profile import load_profile
 from labutils.students import StudentTrainer, fine_tune, rows, sft_config, steps_for, top_k_divergence, with_lora
@@ -323,6 +325,27 @@ def test_fresh_adapters_change_no_answer(model, make_model):
     ids = torch.arange(3, 40)[None]
     with torch.no_grad():
         assert torch.allclose(with_lora(model, 4)(ids).logits, make_model()(ids).logits, atol=1e-5)
+
+
+@pytest.fixture
+def old_torchao(tmp_path, monkeypatch):
+    """A machine with Colab's torchao, which is older than PEFT puts up with."""
+    about = tmp_path / "torchao-0.10.0.dist-info"
+    for folder in (tmp_path / "torchao", about):
+        folder.mkdir()
+    (tmp_path / "torchao" / "__init__.py").touch()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: torchao\nVersion: 0.10.0\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    import_utils.is_torchao_available.cache_clear()
+    yield
+    sys.modules.pop("torchao", None)
+    import_utils.is_torchao_available.cache_clear()
+
+
+def test_an_old_torchao_is_no_obstacle_to_adapters(old_torchao, model):
+    with pytest.raises(ImportError, match="torchao"):
+        import_utils.is_torchao_available()
+    assert any("lora_" in name for name, _ in with_lora(model, 4).named_parameters())
 
 
 def test_full_fine_tuning_changes_every_weight(model, make_model, tokenizer, texts, tmp_path):
