@@ -1,13 +1,15 @@
 """The losses against naive twins, and the trainer's bookkeeping: masks, weights, accumulation, pairing, adapters."""
 
+import json
 import math
 import random
 import sys
 
 import pytest
 import torch
-from peft import import_utils
+from peft import PeftModel, import_utils
 
+from labutils.pipeline import _save_adapter
 from labutils.profile import load_profile
 from labutils.students import StudentTrainer, fine_tune, rows, sft_config, steps_for, top_k_divergence, with_lora
 from labutils.teachers import top_k_targets
@@ -325,6 +327,21 @@ def test_fresh_adapters_change_no_answer(model, make_model):
     ids = torch.arange(3, 40)[None]
     with torch.no_grad():
         assert torch.allclose(with_lora(model, 4)(ids).logits, make_model()(ids).logits, atol=1e-5)
+
+
+def test_a_saved_adapter_names_only_settings_that_are_set_and_comes_back(make_model, tmp_path):
+    adapted, ids = with_lora(make_model(), 4), torch.arange(3, 40)[None]
+    with torch.no_grad():
+        for name, weight in adapted.named_parameters():
+            if "lora_B" in name:
+                weight.fill_(0.05)
+        expected = adapted(ids).logits
+        _save_adapter(adapted, tmp_path)
+        back = PeftModel.from_pretrained(make_model(), tmp_path)
+        assert not torch.allclose(expected, make_model()(ids).logits, atol=0.1)
+        assert torch.allclose(back(ids).logits, expected, atol=0.05)
+    assert None not in json.loads((tmp_path / "adapter_config.json").read_text(encoding="utf-8")).values()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["adapter_config.json", "adapter_model.safetensors"]
 
 
 @pytest.fixture
