@@ -1,5 +1,6 @@
 """The teacher's adapter: LoRA corrections, a few megabytes, that teach the published model the domain."""
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -38,15 +39,20 @@ def load(profile: Profile, folder: Path):
     """(model, tokenizer) of the published teacher with the adapter in `folder` merged in."""
     from peft import PeftModel
 
+    models.hide_old_torchao()
     model, tokenizer = base(profile)
     return PeftModel.from_pretrained(model, folder).merge_and_unload().eval(), tokenizer
 
 
 def _save(model, folder: Path) -> None:
-    """The adapter in float16, without the model card and the machine's path that PEFT would write."""
+    """The adapter in float16, without what PEFT would write besides: a model card, the machine's path, and settings that are
+    not set, which older versions (Colab's) do not all know and warn about."""
     if not hasattr(model, "peft_config"):
         raise ValueError("The teacher is adapted by LoRA here: set teacher_lora in the profile.")
     for config in model.peft_config.values():
         config.base_model_name_or_path = models.HUB_ID
     model.half().save_pretrained(folder, save_embedding_layers=False)  # else PEFT asks the hub about them
     (folder / "README.md").unlink(missing_ok=True)
+    path = folder / "adapter_config.json"
+    settings = {name: value for name, value in json.loads(path.read_text(encoding="utf-8")).items() if value is not None}
+    path.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8", newline="\n")

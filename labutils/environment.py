@@ -6,12 +6,13 @@ import subprocess
 import sys
 
 import psutil
-from packaging.requirements import Requirement
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from .profile import ROOT
 
 MINIMUM_PYTHON = (3, 11)
+FRONT_ENDS = {"jupyterlab"}  # for `make notebook`; a notebook that is open has its front end already
 
 
 def requirements() -> list[Requirement]:
@@ -21,16 +22,36 @@ def requirements() -> list[Requirement]:
 
 
 def missing() -> list[str]:
-    """Requirements that are not installed, or installed in a version outside the range."""
+    """Requirements of an open notebook that are not installed, or installed in a version outside the range."""
     found = []
     for requirement in requirements():
+        if requirement.name in FRONT_ENDS:
+            continue
         try:
-            installed = importlib.metadata.version(requirement.name)
+            version = importlib.metadata.version(requirement.name)
         except importlib.metadata.PackageNotFoundError:
-            installed = None
-        if installed is None or not requirement.specifier.contains(installed, prereleases=True):
+            version = None
+        if version is None or not requirement.specifier.contains(version, prereleases=True):
             found.append(str(requirement))
     return found
+
+
+def installed() -> dict[str, str]:
+    """A pin `name==version` for each installed package, by name.
+
+    A package may be there twice, as on Colab, which sees Ubuntu's packages too: the first is the one that gets imported. What
+    Ubuntu numbers in its own way, pip could not read.
+    """
+    pins = {}
+    for found in importlib.metadata.distributions():
+        if not found.metadata["Name"]:
+            continue
+        name = canonicalize_name(found.metadata["Name"])
+        try:
+            pins.setdefault(name, str(Requirement(f"{name}=={found.version}")))
+        except InvalidRequirement:
+            pass
+    return pins
 
 
 def install_commands(packages: list[str]) -> list[list[str]]:
@@ -43,9 +64,7 @@ def install_commands(packages: list[str]) -> list[list[str]]:
     keep = ROOT / "runs" / "installed.txt"
     keep.parent.mkdir(exist_ok=True)
     wanted = {canonicalize_name(Requirement(package).name) for package in packages}
-    installed = {canonicalize_name(d.metadata["Name"]): d.version for d in importlib.metadata.distributions() if d.metadata["Name"]}
-    frozen = (f"{name}=={version}" for name, version in installed.items() if name not in wanted)
-    keep.write_text("\n".join(sorted(set(frozen))) + "\n", encoding="utf-8")
+    keep.write_text("".join(f"{pin}\n" for name, pin in sorted(installed().items()) if name not in wanted), encoding="utf-8")
     alone = [p for p in packages if Requirement(p).name == "trl"]
     others = [p for p in packages if p not in alone]
     commands = [[*pip, "--constraint", str(keep), *others]] if others else []
@@ -61,8 +80,9 @@ def prepare() -> None:
     if sys.version_info < MINIMUM_PYTHON:
         raise RuntimeError(f"This lab needs Python 3.11 or newer; this is {platform.python_version()}.")
     packages = missing()
-    for command in install_commands(packages):
+    if packages:
         print(f"Installing {', '.join(packages)} ...")
+    for command in install_commands(packages):
         if subprocess.run(command).returncode:
             raise RuntimeError(f"pip could not install this. Run it in a terminal to see why: {' '.join(command)}")
     from .profile import load_profile

@@ -112,6 +112,16 @@ def load(source: str | Path, profile: Profile | None = None):
     return model.eval(), tokenizer
 
 
+def hide_old_torchao() -> None:
+    """Colab brings a torchao so old that PEFT refuses to add an adapter; the lab needs none, so imports stop seeing it."""
+    from peft.import_utils import is_torchao_available
+
+    try:
+        is_torchao_available()
+    except ImportError:
+        sys.modules["torchao"] = None
+
+
 def layer_choice(total: int, keep: int, choice: str) -> list[int]:
     """Which `keep` of `total` layers a student takes: first, last, even (DistilBERT, Sanh et al. 2019) or ends."""
     if not 1 <= keep <= total:

@@ -10,6 +10,7 @@ from datasets import Dataset, disable_progress_bars
 from transformers import set_seed
 from trl import SFTConfig, SFTTrainer
 
+from .models import hide_old_torchao
 from .profile import Profile
 
 disable_progress_bars()
@@ -220,6 +221,7 @@ def with_lora(model, rank: int):
     """The model with LoRA adapters on all linear layers (Hu et al. 2021); only they are trained."""
     from peft import LoraConfig, get_peft_model
 
+    hide_old_torchao()
     return get_peft_model(model, LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM"))
 
 

@@ -1,6 +1,7 @@
 """The setup of a fresh machine, simulated without a network: Colab's packages, an old Python, a notebook opened alone."""
 
 import importlib.metadata
+import os
 import platform
 import re
 import shutil
@@ -18,11 +19,9 @@ from labutils import address, environment
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
-# The image of 2026-08; packages that the lab needs and that are not named here count as missing.
-COLAB = {
-    "torch": "2.11.0+cu128", "transformers": "5.15.0", "datasets": "4.0.0", "accelerate": "1.14.0", "peft": "0.20.0",
-    "numpy": "2.1.0", "ipython": "7.34.0", "ipykernel": "6.17.1",
-}
+# What Colab brings; a package that the lab needs and that is not in the file counts as missing.
+PINS = (ROOT / ".github" / "colab-constraints.txt").read_text(encoding="utf-8").splitlines()
+COLAB = dict(line.split("==") for line in PINS if not line.startswith("#")) | {"torch": "2.11.0+cu128"}
 
 
 class Runs:
@@ -71,10 +70,7 @@ def packages_of(command: list[str]) -> set[str]:
 
 
 def test_on_colab_only_trl_and_small_packages_are_missing(installed):
-    missing = names(environment.missing())
-    assert {"trl", "gguf", "sacrebleu", "rouge-score"} <= missing
-    assert not missing & COLAB.keys()
-    assert missing == names(map(str, environment.requirements())) - COLAB.keys()
+    assert names(environment.missing()) == {"trl", "gguf", "sacrebleu", "rouge-score"}
 
 
 def test_pip_is_never_asked_for_what_colab_has(installed):
@@ -87,6 +83,14 @@ def test_what_is_installed_is_pinned_while_pip_runs(installed):
     first, *_ = environment.install_commands(environment.missing())
     pins = Path(first[first.index("--constraint") + 1]).read_text(encoding="utf-8").splitlines()
     assert pins == sorted(f"{name}=={version}" for name, version in COLAB.items())
+
+
+def test_of_a_package_that_is_there_twice_the_first_is_pinned(monkeypatch):
+    """Colab sees Ubuntu's packages behind its own, some with numbers that are none to pip."""
+    there = [distribution("six", "1.17.0"), distribution("Six", "1.16.0"), distribution("distro-info", "1.1+ubuntu0.2"),
+             distribution("python-debian", "0.1.43ubuntu1"), distribution(None, "1.0")]
+    monkeypatch.setattr(importlib.metadata, "distributions", lambda: there)
+    assert environment.installed() == {"six": "six==1.17.0", "distro-info": "distro-info==1.1+ubuntu0.2"}
 
 
 def test_trl_comes_without_its_dependencies_and_alone(installed):
@@ -221,3 +225,38 @@ def test_setup_cell_asks_git_to_fail_loudly(setup_cell, fresh_kernel, tmp_path, 
     with pytest.raises(subprocess.CalledProcessError):
         exec(compile(setup_cell, "setup cell", "exec"), {"__name__": "__main__"})
     assert len(asked) == 1 and fresh_kernel == []
+
+
+# A notebook opened alone, for real: a copy of this folder is what git finds at the lab's address
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory) -> dict[str, str]:
+    """Environment variables of a machine that has not seen the lab, and for which its address leads to a local repository."""
+    if not shutil.which("git"):
+        pytest.skip("There is no git here.")
+    place = tmp_path_factory.mktemp("published")
+    (place / "gitconfig").write_text(
+        f'[url "{place.as_uri()}/lab"]\n\tinsteadOf = https://github.com/{address.REPOSITORY}\n'
+        "[user]\n\tname = Somebody\n\temail = somebody@example.org\n",
+        encoding="utf-8",
+    )
+    variables = {**os.environ, "GIT_CONFIG_GLOBAL": str(place / "gitconfig"), "LAB_PROFILE": "smoke"}
+    for inherited in ("PYTHONPATH", "LAB_RUNS", "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
+        variables.pop(inherited, None)
+    shutil.copytree(ROOT, place / "lab", ignore=shutil.ignore_patterns(".git", ".venv", "runs", "__pycache__", ".*_cache"))
+    for command in (["init", "-q", "-b", address.BRANCH], ["add", "."], ["commit", "-q", "-m", "As it is now"]):
+        subprocess.run(["git", *command], cwd=place / "lab", env=variables, check=True)
+    return variables
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_setup_cell_of_a_notebook_alone_fetches_the_lab_and_installs_nothing_here(path, published, tmp_path):
+    shutil.copy(path, tmp_path)
+    cells = nbformat.read(tmp_path / path.name, as_version=4).cells
+    source = next(cell.source for cell in cells if cell.cell_type == "code") + "\nprint(environment.__file__)"
+    done = subprocess.run([sys.executable, "-c", source], cwd=tmp_path, env=published, capture_output=True, text=True, encoding="utf-8")
+    assert not done.returncode, done.stderr
+    *_, machine, module = done.stdout.strip().splitlines()
+    assert machine.startswith("Distillation lab, profile 'smoke'") and "Installing" not in done.stdout
+    assert Path(module).resolve() == (tmp_path / "distillation-lab" / "labutils" / "environment.py").resolve()

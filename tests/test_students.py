@@ -1,11 +1,15 @@
 """The losses against naive twins, and the trainer's bookkeeping: masks, weights, accumulation, pairing, adapters."""
 
+import json
 import math
 import random
+import sys
 
 import pytest
 import torch
+from peft import PeftModel, import_utils
 
+from labutils.pipeline import _save_adapter
 from labutils.profile import load_profile
 from labutils.students import StudentTrainer, fine_tune, position_weights, rows, sft_config, steps_for, top_k_divergence, with_lora
 from labutils.teachers import top_k_targets
@@ -360,6 +364,42 @@ def test_fresh_adapters_change_no_answer(model, make_model):
     ids = torch.arange(3, 40)[None]
     with torch.no_grad():
         assert torch.allclose(with_lora(model, 4)(ids).logits, make_model()(ids).logits, atol=1e-5)
+
+
+def test_a_saved_adapter_names_only_settings_that_are_set_and_comes_back(make_model, tmp_path):
+    adapted, ids = with_lora(make_model(), 4), torch.arange(3, 40)[None]
+    with torch.no_grad():
+        for name, weight in adapted.named_parameters():
+            if "lora_B" in name:
+                weight.fill_(0.05)
+        expected = adapted(ids).logits
+        _save_adapter(adapted, tmp_path)
+        back = PeftModel.from_pretrained(make_model(), tmp_path)
+        assert not torch.allclose(expected, make_model()(ids).logits, atol=0.1)
+        assert torch.allclose(back(ids).logits, expected, atol=0.05)
+    assert None not in json.loads((tmp_path / "adapter_config.json").read_text(encoding="utf-8")).values()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["adapter_config.json", "adapter_model.safetensors"]
+
+
+@pytest.fixture
+def old_torchao(tmp_path, monkeypatch):
+    """A machine with Colab's torchao, which is older than PEFT puts up with."""
+    about = tmp_path / "torchao-0.10.0.dist-info"
+    for folder in (tmp_path / "torchao", about):
+        folder.mkdir()
+    (tmp_path / "torchao" / "__init__.py").touch()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: torchao\nVersion: 0.10.0\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    import_utils.is_torchao_available.cache_clear()
+    yield
+    sys.modules.pop("torchao", None)
+    import_utils.is_torchao_available.cache_clear()
+
+
+def test_an_old_torchao_is_no_obstacle_to_adapters(old_torchao, model):
+    with pytest.raises(ImportError, match="torchao"):
+        import_utils.is_torchao_available()
+    assert any("lora_" in name for name, _ in with_lora(model, 4).named_parameters())
 
 
 def test_full_fine_tuning_changes_every_weight(model, make_model, tokenizer, texts, tmp_path):
