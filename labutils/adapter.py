@@ -31,7 +31,7 @@ def train(profile: Profile, dataset: Dataset, validation: Dataset, folder: Path,
         lora_rank=profile.teacher_lora, **{**settings, **changes},
     )
     with whole(folder) as partial:
-        _save(trainer.model, partial)
+        save(trainer.model, partial)
         pd.DataFrame(trainer.state.log_history).to_csv(partial / "learning_curve.csv", index=False)
 
 
@@ -44,7 +44,7 @@ def load(profile: Profile, folder: Path):
     return PeftModel.from_pretrained(model, folder).merge_and_unload().eval(), tokenizer
 
 
-def _save(model, folder: Path) -> None:
+def save(model, folder: Path) -> None:
     """The adapter in float16, without what PEFT would write besides: a model card, the machine's path, and settings that are
     not set, which older versions (Colab's) do not all know and warn about."""
     if not hasattr(model, "peft_config"):

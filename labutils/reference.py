@@ -97,7 +97,7 @@ def main(workers: int = 2) -> None:
 def publish(lab: Lab, seconds: float) -> None:
     """Tables, speeds and figures from what is finished, written to data/reference/<task>/."""
     tables = results.predictions(lab, finished_only=True)
-    table = results.save(lab, results.quality(lab, tables), results.speeds(lab))
+    table = results.save(lab, results.quality(lab, tables), results.speeds(lab, list(tables)))
     ship_teacher(lab)
     ship(lab, table, seconds)
     figures.draw(lab)

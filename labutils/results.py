@@ -15,7 +15,8 @@ def predictions(lab: Lab, finished_only: bool = False) -> dict[str, list[pd.Data
     found, first = {"teacher": [lab.teacher_predictions()]}, lab.profile.seeds[0]
     for name, recipe in main_recipes(lab.profile).items():
         seeds = [s for s in lab.profile.seeds if not finished_only or lab.predictions_path(recipe, s).exists()]
-        found[name] = [lab.predictions(recipe, seed, keep=seed == first) for seed in seeds]
+        if seeds:
+            found[name] = [lab.predictions(recipe, seed, keep=seed == first) for seed in seeds]
     return found
 
 
@@ -30,25 +31,26 @@ def quality(lab: Lab, tables: dict[str, list[pd.DataFrame]]) -> pd.DataFrame:
     return pd.concat([*rows, pd.DataFrame(kept, columns=COLUMNS)], ignore_index=True)
 
 
-def model_folders(lab: Lab) -> dict:
-    """Folders of the models to measure: the teacher, the teacher with the trimmed vocabulary, and the students."""
+def model_folders(lab: Lab, names=None) -> dict:
+    """Folders of the models to measure: the teacher, the teacher with the trimmed vocabulary, and the students (all, or `names`)."""
     folders = {}
     for name, pick in (("teacher", lambda: lab.teacher), ("teacher_trimmed", lambda: lab.trimmed)):
         folders[name] = lab.folder / "models" / f"{name}-{lab.teacher_id}"
         if not (folders[name] / "tokenizer.json").exists():
             models.save(*pick(), folders[name])
     for name, recipe in main_recipes(lab.profile).items():
-        folders[name] = lab.folder / "models" / f"{name}-seed{lab.profile.seeds[0]}"
-        if not (folders[name] / "tokenizer.json").exists():
-            lab.student(recipe, lab.profile.seeds[0])
+        if names is None or name in names:
+            folders[name] = lab.model_folder(recipe, lab.profile.seeds[0])
+            if not (folders[name] / "tokenizer.json").exists():
+                lab.student(recipe, lab.profile.seeds[0])
     return folders
 
 
-def speeds(lab: Lab) -> pd.DataFrame:
+def speeds(lab: Lab, names=None) -> pd.DataFrame:
     """Latency, throughput, memory and cost rows, all measured on the same prompts with the same number of threads."""
     prompts = lab.prompts["test"][: lab.profile.bench_prompts]
     rows = []
-    for name, folder in model_folders(lab).items():
+    for name, folder in model_folders(lab, names).items():
         measured = speed.measure(folder, prompts, max_new_tokens=lab.profile.max_new_tokens)
         rows.append(speed.speed_rows(name, measured, models.parameters(models.load(folder)[0])))
     return pd.concat(rows, ignore_index=True)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from peft import PeftModel, import_utils
 
-from labutils.pipeline import _save_adapter
+from labutils import adapter
 from labutils.profile import load_profile
 from labutils.students import StudentTrainer, fine_tune, position_weights, rows, sft_config, steps_for, top_k_divergence, with_lora
 from labutils.teachers import top_k_targets
@@ -373,7 +373,7 @@ def test_a_saved_adapter_names_only_settings_that_are_set_and_comes_back(make_mo
             if "lora_B" in name:
                 weight.fill_(0.05)
         expected = adapted(ids).logits
-        _save_adapter(adapted, tmp_path)
+        adapter.save(adapted, tmp_path)
         back = PeftModel.from_pretrained(make_model(), tmp_path)
         assert not torch.allclose(expected, make_model()(ids).logits, atol=0.1)
         assert torch.allclose(back(ids).logits, expected, atol=0.05)
