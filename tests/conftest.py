@@ -49,8 +49,13 @@ def own_settings_do_not_count(monkeypatch):
     """A learner's settings, or a GPU, must not change what a unit test sees: the naive twins compute on the CPU."""
     for name in ("LAB_DATA", "LAB_TASK", "LAB_FRESH", "LAB_MODEL_SOURCE", "LAB_ENDPOINT_KEY"):
         monkeypatch.delenv(name, raising=False)
-    if "torch" in sys.modules:
-        monkeypatch.setattr(sys.modules["torch"].cuda, "is_available", lambda: False)
+    torch = sys.modules.get("torch")
+    if torch:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    yield
+    torch = sys.modules.get("torch")
+    if torch:
+        torch.set_float32_matmul_precision("highest")  # a Lab may have lowered it, for the whole process
 
 
 @pytest.fixture
