@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -145,7 +146,7 @@ def test_a_model_whose_making_breaks_off_is_not_taken_for_finished(owner, functi
         raise KeyboardInterrupt
 
     lab = lab_in(tmp_path / "runs", teacher, monkeypatch)
-    untrained = reference.main_recipes(lab.profile)["untrained"]
+    untrained = replace(reference.main_recipes(lab.profile)["untrained"], start="teacher")
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(owner, function, breaks_off)
         lab.student(untrained)  # cut from the teacher, which is adapted first
