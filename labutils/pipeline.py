@@ -190,7 +190,7 @@ class Lab:
         return {
             "dataset": students.rows(table["prompt"].tolist(), table["completion"].tolist()), "profile": profile,
             "targets": self.targets(table, tokenizer) if recipe.soft else None, "folder": self.folder / "trainer", "seed": seed,
-            "label_weight": share * profile.label_weight, "field_weight": share * profile.field_weight, "lora_rank": recipe.lora,
+            "label_weight": share * profile.label_weight, "field_weight": max(1.0, share * profile.field_weight), "lora_rank": recipe.lora,
             "max_steps": steps(recipe, profile, len(self.corpus["train"])),
             "learning_rate": recipe.rate or profile.learning_rate,
         }

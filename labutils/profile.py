@@ -41,7 +41,7 @@ class Profile:
     adapt_epochs: int = 2
     live_prompts: int = 300  # asked of the teacher live; the other answers come from the shipped cache
     answers: int = 2240  # teacher answers the student is trained on, besides the gold messages
-    min_confidence: float = 0.95  # answers whose label the teacher gives less than this are dropped
+    min_confidence: float = 0.9  # answers whose label the teacher gives less than this are dropped
     replies: int = 120  # test messages whose replies are generated in full and scored
     batch_size: int = 16
     teacher_batch: int = 8
@@ -49,8 +49,8 @@ class Profile:
     teacher_lr: float = 1e-3
     epochs: int = 2
     label_weight: float = 60.0  # of the label among about 60 positions: half of the loss
-    field_weight: float = 10.0  # of the tokens of the other fields, the slots
-    teacher_label_weight: float = 30.0
+    field_weight: float = 1.0  # of the tokens of the other fields, the slots
+    teacher_label_weight: float = 5.0
     learning_rate: float = 8e-4
     top_k: int = 16  # teacher probabilities kept per position
     generation_batch: int = 32
