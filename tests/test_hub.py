@@ -69,7 +69,9 @@ def test_a_lab_is_prepared_from_it(hub):
 
 def test_what_the_pool_lacks_is_filled_with_nulls_and_read(hub):
     """The pool's columns are those of the other splits, whatever its file holds."""
-    rewrite(hub / "pool.jsonl", without("label", "slots", "source"))
+    for split in ("train", "validation", "test"):
+        rewrite(hub / f"{split}.jsonl", lambda row: {**row, "source": "hand"})
+    rewrite(hub / "pool.jsonl", without("label", "slots"))
     pool = load_corpus("conversation", WHOLE)["pool"]
     assert {(e.label, str(e.slots), e.source) for e in pool} == {(None, "{}", "hand")}
 

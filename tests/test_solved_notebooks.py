@@ -58,6 +58,7 @@ def code_cells(path: Path, wrong: bool = False) -> list:
     names = exercises_in(notebook)
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     for cell in cells if wrong else []:
+        cell.id += "-again"  # both kinds of cells are put into one notebook
         if name := cell.metadata.get("exercise"):
             cell.source = WRONG_CELL.format(name=name, mistake=MISTAKES[name])
     return [*cells, new_code_cell(PROBE.format(names=names, expected=[wrong] * len(names)))]
