@@ -1,19 +1,23 @@
 """Fine-tune students (and adapt teachers) on completions: on their words, or on the teacher's distribution as well."""
 
+import ctypes
 import math
+import os
 import warnings
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from datasets import Dataset, disable_progress_bars
-from transformers import set_seed
+from transformers import TrainerCallback, set_seed
 from trl import SFTConfig, SFTTrainer
 
 from .models import hide_old_torchao
 from .profile import Profile
 
 disable_progress_bars()
+# It gets a new name in transformers 6; until then every training would warn a learner of it.
+warnings.filterwarnings("ignore", ".*gradient_checkpointing", FutureWarning)
 
 
 def rows(prompts: list[str], completions: list[str]) -> Dataset:
@@ -35,9 +39,7 @@ def sft_config(profile: Profile, folder, **changes) -> SFTConfig:
         "gradient_checkpointing": False, "train_sampling_strategy": "group_by_length", "logging_steps": 0.04,
         "save_strategy": "no", "report_to": "none", "seed": profile.seeds[0], "remove_unused_columns": False,
     }
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # gradient_checkpointing gets a new name in transformers 6
-        return SFTConfig(**{**settings, **changes})
+    return SFTConfig(**{**settings, **changes})
 
 
 def has_bfloat16() -> bool:
@@ -183,6 +185,19 @@ class StudentTrainer(SFTTrainer):
             return self.compute_loss(model, self._prepare_inputs(inputs)), None, None
 
 
+def give_back_memory() -> None:
+    """Return freed memory to the system: Linux's allocator (glibc) keeps it in pieces that texts of other lengths do not fit."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+    if trim:
+        trim(0)
+
+
+class _GiveBackMemory(TrainerCallback):
+    def on_step_end(self, args, state, control, **kwargs):
+        if state.global_step % 20 == 0:
+            give_back_memory()
+
+
 def fine_tune(model, tokenizer, dataset: Dataset, profile: Profile, folder, targets: list | None = None, seed: int = 0,
               label_weight: float = 1.0, field_weight: float = 1.0, lora_rank: int | None = None,
               validation: Dataset | None = None, callbacks=(), **changes):
@@ -209,7 +224,7 @@ def fine_tune(model, tokenizer, dataset: Dataset, profile: Profile, folder, targ
     trainer = StudentTrainer(
         model=model, processing_class=tokenizer, train_dataset=dataset, eval_dataset=validation, targets=targets,
         label_weight=label_weight, field_weight=field_weight, args=sft_config(profile, folder, seed=seed, **every, **changes),
-        callbacks=list(callbacks),
+        callbacks=[_GiveBackMemory(), *callbacks],
     )
     trainer.train()
     model.set_attn_implementation(attention)
