@@ -67,8 +67,12 @@ class Profile:
     bench_prompts: int = 12
 
     def run_dir(self, task: str) -> Path:
-        """Folder of this profile's products for one task, made on first use: `runs/<profile>/<task>`."""
-        folder = runs_dir() / self.name / task
+        """Folder of this profile's products for one task, made on first use: `runs/<profile>/<task>`.
+
+        A run with LAB_FRESH has its own, `runs/<profile>-fresh/<task>`: what the shipped teacher taught is not taken over.
+        """
+        fresh = "-fresh" if os.environ.get("LAB_FRESH") == "1" else ""
+        folder = runs_dir() / f"{self.name}{fresh}" / task
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import nbformat
 
+from .profile import ROOT
 from .solutions import REFERENCES
 
 IMPORTS = {"np": "import numpy as np", "torch": "import torch"}  # what solutions.py imports for all its functions
@@ -48,6 +49,9 @@ def solve_notebook(path: str | Path, target: str | Path) -> list[str]:
             raise ValueError(f"{path}, cell {cell.get('id', '?')}: unknown exercise {name!r}; the exercises are {', '.join(REFERENCES)}.")
         cell.source, cell.outputs, cell.execution_count = solution_source(name), [], None
         solved.append(name)
+    for cell in notebook.cells:  # the setup cell looks for the lab above itself: a copy elsewhere must know where it lies
+        if cell.cell_type == "code" and not Path(target).resolve().is_relative_to(ROOT):
+            cell.source = cell.source.replace("places = [", f"places = [pathlib.Path({str(ROOT)!r}), ", 1)
     Path(target).parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, target)
     return solved

@@ -2,6 +2,7 @@
 
 import os
 import re
+import subprocess
 from pathlib import Path
 
 import nbformat
@@ -11,6 +12,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from typer.testing import CliRunner
 from wrong_answers import wrong_answer
 
+from labutils import environment
 from labutils.__main__ import app
 from labutils.exercise_cases import EXERCISES
 from labutils.profile import ROOT
@@ -46,6 +48,16 @@ def solved(tmp_path_factory) -> Path:
     done = CliRunner().invoke(app, ["solve", "--out", str(folder)])
     assert done.exit_code == 0, done.output
     return folder
+
+
+def test_a_solved_copy_finds_the_lab_from_another_folder(solved, tmp_path, monkeypatch):
+    notebook = nbformat.read(solved / NOTEBOOKS[0].name, as_version=4)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(environment, "prepare", lambda: None)
+    monkeypatch.setattr(subprocess, "run", lambda *args, **options: pytest.fail("cloned the lab"))
+    space = {}
+    exec(next(cell.source for cell in notebook.cells if cell.cell_type == "code"), space)
+    assert space["root"] == ROOT
 
 
 def exercises_in(notebook) -> list[str]:
