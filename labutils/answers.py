@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from . import teachers
+from .data import data_dir
 
 
 def answer_pool(lab) -> pd.DataFrame:
@@ -42,3 +43,12 @@ def _confidence(lab, model, tokenizer, pool, prompts, live: int) -> list[float]:
     logs = teachers.label_log_probabilities(model, tokenizer, [prompts[i] for i in missing], list(lab.task.labels))
     found = dict(zip(missing, np.exp(logs.max(1)).round(4).tolist()))
     return [found.get(i, known.get(example.id)) for i, example in enumerate(pool)]
+
+
+def checked(lab) -> pd.DataFrame:
+    """Those answers whose message's intent is known, with the columns `intended` and `right`; none for a corpus without
+    `pool_intents.csv`."""
+    path = data_dir(lab.task.name) / "pool_intents.csv"
+    intents = pd.read_csv(path).set_index("id")["intent"] if path.exists() else {}
+    table = lab.answers.assign(intended=lambda t: t["id"].map(intents)).dropna(subset="intended")
+    return table.assign(right=table["label"] == table["intended"])

@@ -1,9 +1,6 @@
 """The small reference figures that are committed beside the notebooks, drawn from the record."""
 
-import pandas as pd
-
-from . import audit, plots, record
-from .data import data_dir
+from . import answers, audit, plots, record
 from .pipeline import Lab
 from .profile import ROOT
 
@@ -13,15 +10,12 @@ IMAGES = ROOT / "notebooks" / "images"
 def draw(lab: Lab) -> None:
     """Write every reference figure of a task's record; the alt texts stand in README and notebooks."""
     IMAGES.mkdir(exist_ok=True)
-    answers = lab.answers.copy()
-    intended = pd.read_csv(data_dir(lab.task.name) / "pool_intents.csv").set_index("id")["intent"]
-    answers["right"] = answers["label"] == answers["id"].map(intended)
     lengths = {split: [len(audit.words(example.text)) for example in examples] for split, examples in lab.corpus.items()}
     teacher = record.value("teacher", "intent_accuracy", lab.task.name)
     figures = {
         record.folder(lab.task.name) / "accuracy.png": plots.accuracy_bars(record.results(lab.task.name)),
         IMAGES / "message_lengths.png": plots.message_lengths(lengths),
-        IMAGES / "confidence.png": plots.confidence_against_accuracy(answers, lab.profile.min_confidence),
+        IMAGES / "confidence.png": plots.confidence_against_accuracy(answers.checked(lab), lab.profile.min_confidence),
         IMAGES / "layers.png": plots.layers_figure(record.curve("layers", lab.task.name), teacher),
         IMAGES / "sizes.png": plots.size_figure(record.curve("sizes", lab.task.name), teacher),
     }

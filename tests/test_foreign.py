@@ -1,15 +1,18 @@
 """Somebody else's corpus, with other labels and no slots, goes through the whole pipeline by one setting."""
 
 import dataclasses
+import itertools
 import json
 
+import nbformat
 import pandas as pd
 import pytest
 import torch
+from nbclient import NotebookClient
 
 from labutils import models, parallel, results
 from labutils.pipeline import Lab
-from labutils.profile import load_profile
+from labutils.profile import ROOT, load_profile
 from labutils.recipes import main_recipes
 
 MESSAGES = {
@@ -19,17 +22,22 @@ MESSAGES = {
 }
 
 
+def write_split(folder, split: str, rooms: range) -> None:
+    """Each message once for each room; the pool without labels and replies."""
+    with (folder / f"{split}.jsonl").open("w", encoding="utf-8") as file:
+        for room, (label, texts) in itertools.product(rooms, MESSAGES.items()):
+            for number, text in enumerate(texts):
+                said = [{"role": "user", "content": f"Room {room}. {text}"}, {"role": "assistant", "content": "Of course, we see to it."}]
+                row = {"id": f"{split}-{label}-{room}-{number}", "task": "conversation", "messages": said[: 1 if split == "pool" else 2]}
+                file.write(json.dumps(row if split == "pool" else {**row, "label": label}) + "\n")
+
+
 @pytest.fixture
 def hotel(tmp_path, monkeypatch):
     folder = tmp_path / "data" / "conversation"
     folder.mkdir(parents=True)
     for split in ("train", "validation", "test", "pool"):
-        with (folder / f"{split}.jsonl").open("w", encoding="utf-8") as file:
-            for label, texts in MESSAGES.items():
-                for number, text in enumerate(texts):
-                    messages = [{"role": "user", "content": text}, {"role": "assistant", "content": "Of course, we see to it."}]
-                    row = {"id": f"{split}-{label}-{number}", "task": "conversation", "messages": messages[: 1 if split == "pool" else 2]}
-                    file.write(json.dumps(row if split == "pool" else {**row, "label": label}) + "\n")
+        write_split(folder, split, range(1))
     monkeypatch.setenv("LAB_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("LAB_RUNS", str(tmp_path / "runs"))
     return dataclasses.replace(load_profile("smoke"), teacher_layers=2, gold=None, validation=None, test=None, answers=8)
@@ -44,6 +52,12 @@ def test_a_foreign_corpus_runs_from_teacher_to_table(hotel):
     assert set(tables["distilled"][0]["predicted"]) <= set(lab.task.labels)
     table = results.save(lab, results.quality(lab, tables))
     assert set(table["model"]) == {"teacher", "distilled"} and (lab.folder / "results.csv").exists()
+
+
+def test_a_fresh_run_takes_nothing_over_from_a_plain_one(hotel, monkeypatch):
+    plain = Lab(hotel, "conversation").folder
+    monkeypatch.setenv("LAB_FRESH", "1")
+    assert Lab(hotel, "conversation").folder != plain
 
 
 def test_a_teacher_that_cannot_answer_is_not_taught_from(hotel):
@@ -96,3 +110,15 @@ def test_students_trained_side_by_side_equal_those_trained_alone(hotel, tmp_path
             assert torch.allclose(ours, theirs, atol=1e-4)
     monkeypatch.setattr(parallel, "train_all", lambda jobs: pytest.fail("trained again"))
     lab.train_side_by_side(recipes)
+
+
+def test_every_notebook_runs_on_a_foreign_corpus(hotel, tmp_path):
+    """No generated messages, no second labels, no intents of the pool; and a teacher that is adapted here."""
+    for split in ("train", "pool"):
+        write_split(tmp_path / "data" / "conversation", split, range(8))
+    longer = dataclasses.replace(load_profile("smoke"), gold=None, teacher_epochs=4)  # until it answers in the agreed form
+    assert Lab(longer, "conversation").teacher_id
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        notebook = nbformat.read(path, as_version=4)
+        NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(path.parent)}}).execute()
+    assert set(pd.read_csv(Lab(hotel, "conversation").folder / "results.csv")["model"]) >= {"teacher", "distilled", "gold_only"}
