@@ -95,10 +95,15 @@ class LocalTeacher:
     def _generate(self, prompts: list[str], temperature: float) -> list[str]:
         inputs = self.tokenizer(prompts, return_tensors="pt", padding=True, padding_side="left").to(self.model.device)
         options = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0} if temperature else {"do_sample": False}
-        output = self.model.generate(
-            input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], max_new_tokens=self.max_new_tokens,
-            pad_token_id=self.tokenizer.pad_token_id, eos_token_id=self.tokenizer.eos_token_id, **options,
-        )
+        # `generate` hands the head a slice of the prompt's states; on a CPU torch would copy the head's weights for every prompt
+        hook = self.model.get_output_embeddings().register_forward_pre_hook(lambda _, states: (states[0].contiguous(),))
+        try:
+            output = self.model.generate(
+                input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], max_new_tokens=self.max_new_tokens,
+                pad_token_id=self.tokenizer.pad_token_id, eos_token_id=self.tokenizer.eos_token_id, **options,
+            )
+        finally:
+            hook.remove()
         return self.tokenizer.batch_decode(output[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
 
 
