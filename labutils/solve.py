@@ -49,9 +49,9 @@ def solve_notebook(path: str | Path, target: str | Path) -> list[str]:
             raise ValueError(f"{path}, cell {cell.get('id', '?')}: unknown exercise {name!r}; the exercises are {', '.join(REFERENCES)}.")
         cell.source, cell.outputs, cell.execution_count = solution_source(name), [], None
         solved.append(name)
-    for cell in notebook.cells:  # the setup cell looks for the lab above itself: a copy elsewhere must know where it lies
-        if cell.cell_type == "code" and not Path(target).resolve().is_relative_to(ROOT):
-            cell.source = cell.source.replace("places = [", f"places = [pathlib.Path({str(ROOT)!r}), ", 1)
+    if not Path(target).resolve().is_relative_to(ROOT):  # the setup cell looks for the lab above itself, and would not find it
+        for cell in notebook.cells:
+            cell.source = cell.source.replace("places = [", f"places = [pathlib.Path({str(ROOT)!r}), ")
     Path(target).parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, target)
     return solved

@@ -4,15 +4,13 @@ import dataclasses
 import itertools
 import json
 
-import nbformat
 import pandas as pd
 import pytest
 import torch
-from nbclient import NotebookClient
 
-from labutils import models, parallel, results
+from labutils import models, parallel, report, results
 from labutils.pipeline import Lab
-from labutils.profile import ROOT, load_profile
+from labutils.profile import load_profile
 from labutils.recipes import main_recipes
 
 MESSAGES = {
@@ -118,7 +116,5 @@ def test_every_notebook_runs_on_a_foreign_corpus(hotel, tmp_path):
         write_split(tmp_path / "data" / "conversation", split, range(8))
     longer = dataclasses.replace(load_profile("smoke"), gold=None, teacher_epochs=4)  # until it answers in the agreed form
     assert Lab(longer, "conversation").teacher_id
-    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        notebook = nbformat.read(path, as_version=4)
-        NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(path.parent)}}).execute()
+    report.run_all()
     assert set(pd.read_csv(Lab(hotel, "conversation").folder / "results.csv")["model"]) >= {"teacher", "distilled", "gold_only"}
