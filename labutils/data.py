@@ -154,8 +154,17 @@ def _fetched(dataset_id: str) -> Path:
         with whole(folder) as partial:
             partial.mkdir()
             for split in SPLITS:
-                dataset[split].to_json(partial / f"{split}.jsonl", force_ascii=False)
+                _named_labels(dataset[split]).to_json(partial / f"{split}.jsonl", force_ascii=False)
     return folder
+
+
+def _named_labels(rows):
+    """The same rows with the labels' names, where the hub keeps classes as numbers (-1 for an unlabelled row)."""
+    names = getattr(rows.features.get("label"), "names", None)
+    if names is None:
+        return rows
+    labels = [None if number is None or number < 0 else names[number] for number in rows["label"]]
+    return rows.remove_columns("label").add_column("label", labels)
 
 
 def _load_dataset(dataset_id: str):

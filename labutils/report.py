@@ -12,7 +12,7 @@ import psutil
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from .profile import ROOT, load_profile, task_name
 
@@ -63,7 +63,10 @@ def run_notebook(path: Path, folder: Path, bar: tqdm | None = None) -> dict:
             done = sum(c.cell_type == "code" for c in notebook.cells[: cell_index + 1])
             bar.set_postfix_str(f"{path.stem}: cell {done} of {total}")
 
-    client = NotebookClient(notebook, timeout=None, resources={"metadata": {"path": str(path.parent)}}, on_cell_start=tick)
+    client = NotebookClient(
+        notebook, timeout=None, coalesce_streams=True,  # a progress bar is one line
+        resources={"metadata": {"path": str(path.parent)}}, on_cell_start=tick,
+    )
     start, failure = time.time(), None
     with MemoryWatch() as memory:
         try:

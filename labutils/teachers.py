@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_exponential
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 
 class AnswerCache:

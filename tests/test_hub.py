@@ -58,6 +58,22 @@ def test_a_pushed_dataset_of_parquet_files_is_read_too(hub, tmp_path, monkeypatc
     assert load_corpus("conversation", WHOLE) == expected
 
 
+def test_labels_kept_as_class_numbers_are_read_by_name(hub, tmp_path, monkeypatch):
+    """Most classification datasets on the hub keep a `ClassLabel`; -1 says that a row has none."""
+    expected = load_corpus("conversation", WHOLE)
+    classes = datasets.ClassLabel(names=["praise", "bug", "feature"])
+    for split in SPLITS:
+        rows = [json.loads(line) for line in (hub / f"{split}.jsonl").read_text(encoding="utf-8").splitlines()]
+        rows = [{**row, "label": -1 if split == "pool" else classes.str2int(row["label"])} for row in rows]
+        (tmp_path / "classes" / "data").mkdir(parents=True, exist_ok=True)
+        path = tmp_path / "classes" / "data" / f"{split}-00000-of-00001.parquet"
+        datasets.Dataset.from_list(rows).cast_column("label", classes).to_parquet(path)
+    monkeypatch.setenv("LAB_DATA", f"hub:{tmp_path / 'classes'}")
+    corpus = load_corpus("conversation", WHOLE)
+    assert {example.label for example in corpus.pop("pool")} == {None}
+    assert corpus == {split: expected[split] for split in corpus}
+
+
 def test_a_lab_is_prepared_from_it(hub):
     lab = Lab(Profile("smoke", gold=6, validation=3), "conversation", fresh=False)
     assert lab.shipped is None  # the shop's teacher must not serve it
