@@ -31,7 +31,7 @@ def train(profile: Profile, dataset: Dataset, validation: Dataset, folder: Path,
         lora_rank=profile.teacher_lora, **{**settings, **changes},
     )
     with whole(folder) as partial:
-        save(trainer.model, partial)
+        save(trainer.model, partial, models.HUB_ID if profile.teacher == "bundled" else profile.teacher)
         pd.DataFrame(trainer.state.log_history).to_csv(partial / "learning_curve.csv", index=False)
 
 
@@ -44,13 +44,13 @@ def load(profile: Profile, folder: Path):
     return PeftModel.from_pretrained(model, folder).merge_and_unload().eval(), tokenizer
 
 
-def save(model, folder: Path) -> None:
-    """The adapter in float16, without what PEFT would write besides: a model card, the machine's path, and settings that are
-    not set, which older versions (Colab's) do not all know and warn about."""
+def save(model, folder: Path, base_id: str) -> None:
+    """The adapter of the model `base_id` in float16, without what PEFT would write besides: a model card, the machine's path, and
+    settings that are not set, which older versions (Colab's) do not all know and warn about."""
     if not hasattr(model, "peft_config"):
         raise ValueError("The teacher is adapted by LoRA here: set teacher_lora in the profile.")
     for config in model.peft_config.values():
-        config.base_model_name_or_path = models.HUB_ID
+        config.base_model_name_or_path = base_id
     model.half().save_pretrained(folder, save_embedding_layers=False)  # else PEFT asks the hub about them
     (folder / "README.md").unlink(missing_ok=True)
     path = folder / "adapter_config.json"

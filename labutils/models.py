@@ -211,12 +211,12 @@ def _with_rows(model, old_ids: list[int], new_id: dict[int, int]):
 
 def parameters(model) -> int:
     """Number of weights; tied embeddings count once."""
-    return sum(weight.numel() for weight in {id(w): w for w in model.parameters()}.values())
+    return model.num_parameters()
 
 
 def megabytes(model) -> float:
     """Size of the weights in memory, in 10^6 bytes."""
-    return sum(w.numel() * w.element_size() for w in {id(w): w for w in model.parameters()}.values()) / 1e6
+    return model.get_memory_footprint(return_buffers=False) / 1e6
 
 
 def llama_parameters(config, layers: int, vocabulary: int) -> int:

@@ -1,5 +1,7 @@
 """The steps of the lab, each made once and kept under `runs/<profile>/<task>/`: a notebook that misses a product makes it here."""
 
+import copy
+import dataclasses
 import gc
 import hashlib
 import json
@@ -115,9 +117,16 @@ class Lab:
         return pd.read_csv(path, keep_default_na=False)
 
     @cached_property
+    def source(self):
+        """(model, tokenizer) that students are cut from: the teacher, or the published student of a profile that names one."""
+        if self.profile.student == "first_layers":
+            return self.teacher
+        return models.load(self.profile.student, dataclasses.replace(self.profile, quantise=False))
+
+    @cached_property
     def trimmed(self):
-        """(model, tokenizer) of the teacher, cut to the vocabulary of the training texts: gold and pool prompts."""
-        return self._trim(*self.teacher)
+        """(model, tokenizer) of the source, cut to the vocabulary of the training texts: gold and pool prompts."""
+        return self._trim(*self.source)
 
     def _trim(self, model, tokenizer):
         gold = [self.task.prompt(e) + self.task.gold(e) for e in self.corpus["train"]]
@@ -132,7 +141,8 @@ class Lab:
     def start(self, recipe: Recipe, seed: int = 0):
         """(model, tokenizer) of a recipe's student before training."""
         if self.profile.student != "first_layers":
-            return models.load(self.profile.student, self.profile)
+            model, tokenizer = self.source
+            return copy.deepcopy(model), tokenizer  # each training changes its own
         model, tokenizer = self.trimmed if recipe.start == "teacher" else self._trim(*self.untouched)
         return models.take_layers(model, recipe.layers, recipe.choice, seed), tokenizer
 

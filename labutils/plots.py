@@ -54,12 +54,12 @@ def confidence_against_accuracy(table: pd.DataFrame, threshold: float) -> Figure
     """
     alt = "Bars of accuracy rising with the teacher's confidence; a line marks the threshold below which answers are dropped."
     figure, axis = _figure(alt)
-    bins = pd.cut(table["confidence"], np.linspace(0, 1, 11))
+    bins = pd.cut(table["confidence"], np.linspace(0, 1, 21))
     groups = table.groupby(bins, observed=True)["right"].agg(["mean", "size"])
     middles = [interval.mid for interval in groups.index]
-    axis.bar(middles, groups["mean"], width=0.09, color=COLOURS["teacher"])
+    axis.bar(middles, groups["mean"], width=0.045, color=COLOURS["teacher"])
     for middle, (accuracy, size) in zip(middles, groups.itertuples(index=False)):
-        axis.annotate(f"{size}", (middle, accuracy), ha="center", va="bottom", fontsize=8)
+        axis.annotate(f"{size}", (middle, accuracy), ha="center", va="bottom", fontsize=7)
     axis.axvline(threshold, color=COLOURS["distilled"], linestyle="--", label=f"kept from {threshold}")
     axis.set(xlabel="teacher's confidence in its label", ylabel="share right", ylim=(0, 1.08))
     axis.legend(frameon=False, loc="upper left")
@@ -68,13 +68,14 @@ def confidence_against_accuracy(table: pd.DataFrame, threshold: float) -> Figure
 
 def learning_curve(history: pd.DataFrame, title: str = "") -> Figure:
     """Training loss by step and validation loss by epoch, from a trainer's log history."""
-    figure, axis = _figure("Training loss falls with the optimiser steps; validation loss is marked after each epoch.")
+    validation = "; validation loss is marked after each epoch" if "eval_loss" in history else ""
+    figure, axis = _figure(f"Training loss falls with the optimiser steps{validation}.")
     train = history.dropna(subset=["loss"])
     axis.plot(train["step"], train["loss"], color=COLOURS["distilled"], label="training")
     if "eval_loss" in history:
         held_out = history.dropna(subset=["eval_loss"])
         axis.plot(held_out["step"], held_out["eval_loss"], "o-", color=COLOURS["teacher"], label="validation")
-    axis.set(xlabel="optimiser step", ylabel="loss (nats a completion token)", title=title)
+    axis.set(xlabel="optimiser step", ylabel="loss (weighted, by completion token)", title=title)
     axis.legend(frameon=False)
     return figure
 
@@ -158,7 +159,7 @@ def accuracy_bars(results: pd.DataFrame) -> Figure:
 def quality_against_cost(results: pd.DataFrame) -> Figure:
     """Accuracy against median latency, and against peak memory: the better model stands higher and further left."""
     wide = results.pivot_table(index="model", columns="metric", values="value")
-    wide = wide.dropna(subset=["latency_median_s"])
+    wide = wide.dropna(subset=["latency_median_s", "intent_accuracy"])
     alt = "Two scatter plots: accuracy against latency and against peak memory; students lie left of the teacher."
     figure, axes = _figure(alt, 8, 3.6, ncols=2, sharey=True)
     columns = {"latency_median_s": "median seconds an answer", "peak_memory_mb": "peak memory (MB)"}

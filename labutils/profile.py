@@ -41,28 +41,28 @@ class Profile:
     adapt_epochs: int = 2
     live_prompts: int = 300  # asked of the teacher live; the other answers come from the shipped cache
     answers: int = 2240  # teacher answers the student is trained on, besides the gold messages
-    min_confidence: float = 0.9  # answers whose label the teacher gives less than this are dropped
+    min_confidence: float = 0.95  # answers whose label the teacher gives less than this are dropped
     replies: int = 120  # test messages whose replies are generated in full and scored
-    batch_size: int = 16
+    batch_size: int = 8
     teacher_batch: int = 8
     teacher_epochs: int = 4
     teacher_lr: float = 1e-3
     epochs: int = 2
     label_weight: float = 60.0  # of the label among about 60 positions: half of the loss
-    field_weight: float = 1.0  # of the tokens of the other fields, the slots
-    teacher_label_weight: float = 5.0
-    learning_rate: float = 8e-4
+    field_weight: float = 3.0  # of the tokens of the other fields, the slots
+    teacher_label_weight: float = 30.0
+    learning_rate: float = 6e-4
     top_k: int = 16  # teacher probabilities kept per position
     generation_batch: int = 32
     samples: int = 4  # answers drawn for each message where sampling is studied
     max_new_tokens: int = 48
     max_length: int = 192
     seeds: tuple[int, ...] = (0,)
-    curve_sizes: tuple[int, ...] = (120, 240, 480, 960, 2240)
+    curve_sizes: tuple[int, ...] = (120, 240, 480, 960)
     curve_layers: tuple[int, ...] = (2, 4, 8, 12)
     curve_answers: int = 200
     curve_seeds: tuple[int, ...] = (0,)
-    sweep_rates: tuple[float, ...] = (1e-5, 5e-5, 8e-4)
+    sweep_rates: tuple[float, ...] = (1e-5, 5e-5, 6e-4)
     sweep_answers: int = 200
     bench_prompts: int = 12
 
@@ -85,11 +85,11 @@ PROFILES = {
         CPU, name="smoke", students=ALL_STUDENTS, student_layers=1, keep_frequent=500, gold=48, validation=24, test=36,
         fewshot_messages=8, adapt_messages=24, adapt_epochs=1, live_prompts=24, answers=48, min_confidence=0.0, replies=12,
         mixed_bfloat16=False, teacher_epochs=1, epochs=1, max_new_tokens=24, curve_sizes=(16, 32), curve_layers=(1, 2), curve_answers=16,
-        sweep_rates=(5e-5, 8e-4), sweep_answers=16, bench_prompts=4, samples=2,
+        sweep_rates=(5e-5, 6e-4), sweep_answers=16, bench_prompts=4, samples=2,
     ),
     "full": dataclasses.replace(
         CPU, name="full", students=ALL_STUDENTS, live_prompts=10**9, replies=10**9, seeds=(0, 1, 2), curve_seeds=(0,),
-        curve_answers=800, sweep_answers=800, sweep_rates=(1e-5, 5e-5, 2e-4, 8e-4),
+        curve_answers=480, sweep_answers=320, sweep_rates=(1e-5, 5e-5, 2e-4, 6e-4),
     ),
     # One T4 (16 GB, no bfloat16): a quantised 3.8B teacher with LoRA and a 360M student.
     "gpu": dataclasses.replace(

@@ -61,14 +61,14 @@ def layer_recipes(profile: Profile) -> list[Recipe]:
 
 
 def size_recipes(profile: Profile) -> list[Recipe]:
-    """How accuracy grows with the number of teacher answers beside the gold, on hand-written and on generated prompts."""
+    """How accuracy grows with the number of teacher answers beside the gold, on hand-written and on generated prompts; the largest
+    hand-written size is the distilled student itself, for the pool begins with its hand-written part."""
     recipes = [
         Recipe(f"answers-{source}-{count}", profile.student_layers, data="both", answers=count, source=source)
         for source in ("hand", "generated")
         for count in profile.curve_sizes
     ]
-    own = (profile.answers, "hand")  # the pool begins with its hand-written part, so this student is the distilled one
-    return [replace(r, name="distilled") if (r.answers, r.source) == own else r for r in recipes]
+    return [*recipes, Recipe("distilled", profile.student_layers, data="both", answers=profile.answers, source="hand")]
 
 
 def rate_recipes(profile: Profile) -> list[Recipe]:

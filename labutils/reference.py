@@ -24,6 +24,7 @@ from .recipes import Recipe, layer_recipes, main_recipes, rate_recipes, size_rec
 from .teachers import answer_key
 
 WORKER = [sys.executable, "-m", "labutils", "reference", "--worker"]
+SECONDS = "student_seconds.csv"  # of one worker, a line a student: a record made in several sittings still knows its cost
 PROMPT_VERSION = "1"  # raise it when tasks.py changes what a model reads or writes
 
 
@@ -56,7 +57,10 @@ def work(lab: Lab) -> None:
             continue
         start, main = time.time(), recipe.name in main_recipes(lab.profile)
         table = lab.predictions(recipe, seed, split, replies=None if main else 0, keep=main and seed == 0)
-        print(f"{recipe.name} seed {seed}: {table['intent_accuracy'].mean():.3f} on {split}, {time.time() - start:.0f} s", flush=True)
+        seconds = time.time() - start
+        with (lab.folder / SECONDS).open("a", encoding="utf-8") as file:
+            file.write(f"{recipe.name},{seed},{seconds:.0f}\n")
+        print(f"{recipe.name} seed {seed}: {table['intent_accuracy'].mean():.3f} on {split}, {seconds:.0f} s", flush=True)
 
 
 def _end_with(record: int) -> None:
@@ -159,6 +163,12 @@ def write_provenance(lab: Lab, folder, seconds: float) -> None:
         "sampling": {"temperature": 0, "max_new_tokens": lab.profile.max_new_tokens}, "answers_licence": "CC0-1.0",
         "versions": {name: version(name) for name in ("torch", "transformers", "trl", "peft", "datasets")},
         "machine": f"{platform.machine()}, {torch.get_num_threads()} threads, {platform.system()}",
-        "date": datetime.date.today().isoformat(), "seconds": round(seconds),
+        "date": datetime.date.today().isoformat(), "seconds_of_last_sitting": round(seconds),
+        "student_core_seconds": _student_seconds(lab.folder / SECONDS),
     }
     (folder / "provenance.json").write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+
+
+def _student_seconds(path) -> int:
+    """Seconds on one core that all students took, training and test answers."""
+    return sum(int(line.rsplit(",", 1)[1]) for line in path.read_text(encoding="utf-8").splitlines()) if path.exists() else 0

@@ -33,8 +33,10 @@ def quality(lab: Lab, tables: dict[str, list[pd.DataFrame]]) -> pd.DataFrame:
 
 def model_folders(lab: Lab, names=None) -> dict:
     """Folders of the models to measure: the teacher, the teacher with the trimmed vocabulary, and the students (all, or `names`)."""
-    folders = {}
-    for name, pick in (("teacher", lambda: lab.teacher), ("teacher_trimmed", lambda: lab.trimmed)):
+    folders, teachers = {}, {"teacher": lambda: lab.teacher}
+    if lab.profile.student == "first_layers":  # else there is no vocabulary that both share
+        teachers["teacher_trimmed"] = lambda: lab.trimmed
+    for name, pick in teachers.items():
         folders[name] = lab.folder / "models" / f"{name}-{lab.teacher_id}"
         if not (folders[name] / "tokenizer.json").exists():
             models.save(*pick(), folders[name])

@@ -42,7 +42,7 @@ def test_rows_are_gold_then_the_first_verified_answers_of_the_source(tmp_path, m
 def test_the_largest_hand_written_point_of_the_size_curve_is_the_distilled_student():
     profile = PROFILES["full"]
     points = {recipe.name: recipe for recipe in size_recipes(profile)}
-    assert points["distilled"].answers == profile.answers == max(profile.curve_sizes)
+    assert points["distilled"].answers == profile.answers > max(profile.curve_sizes)
     assert points["distilled"].data == main_recipes(profile)["distilled"].data
 
 

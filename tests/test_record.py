@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from labutils import record, teachers
+from labutils import recipes, record, teachers
 from labutils.pipeline import Lab
 from labutils.profile import ROOT, load_profile
 
@@ -63,9 +63,22 @@ def test_a_task_without_record_names_the_command():
 def test_the_record_supports_what_the_readme_says():
     table = record.results("conversation").set_index(["model", "metric"])
     accuracy = {model: table.loc[(model, "intent_accuracy")] for model in ("teacher", "distilled", "gold_only")}
+    assert accuracy["teacher"]["value"] >= 0.85
     assert accuracy["distilled"]["low"] > accuracy["gold_only"]["high"]
     assert accuracy["distilled"]["value"] >= 0.95 * accuracy["teacher"]["value"]
     assert table.loc[("distilled", "parameters"), "value"] <= 0.4 * table.loc[("teacher", "parameters"), "value"]
+
+
+def test_the_record_is_complete():
+    """Every student with every seed, every point of every curve."""
+    profile, table = load_profile("full"), record.results("conversation").query("metric == 'intent_accuracy'").set_index("model")
+    assert table["seeds"].to_dict() == {"teacher": 1, **dict.fromkeys(recipes.main_recipes(profile), len(profile.seeds))}
+    curves = {
+        "layers": recipes.layer_recipes(profile), "sizes": recipes.size_recipes(profile), "rates": recipes.rate_recipes(profile),
+        "verification": recipes.verification_recipes(profile),
+    }
+    for name, planned in curves.items():
+        assert record.curve(name, "conversation")["name"].tolist() == [recipe.name for recipe in planned]
 
 
 def test_the_interval_of_a_size_is_read_off_the_curve(monkeypatch):

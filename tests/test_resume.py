@@ -79,7 +79,7 @@ def tables(lab) -> list[Path]:
 
 def finished(lab) -> dict[Path, int]:
     """When each product was written that the next run takes for finished, by file."""
-    files = [path for path in lab.folder.rglob("*") if path.is_file() and not {"claims", "curves"} & set(path.parts)]
+    files = [path for path in lab.folder.rglob("*") if path.is_file() and not {"claims", "curves", reference.SECONDS} & set(path.parts)]
     return {path: path.stat().st_mtime_ns for path in files if "partial-" not in str(path)}
 
 

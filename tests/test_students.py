@@ -373,7 +373,7 @@ def test_a_saved_adapter_names_only_settings_that_are_set_and_comes_back(make_mo
             if "lora_B" in name:
                 weight.fill_(0.05)
         expected = adapted(ids).logits
-        adapter.save(adapted, tmp_path)
+        adapter.save(adapted, tmp_path, "some/teacher")
         back = PeftModel.from_pretrained(make_model(), tmp_path)
         assert not torch.allclose(expected, make_model()(ids).logits, atol=0.1)
         assert torch.allclose(back(ids).logits, expected, atol=0.05)
