@@ -102,7 +102,7 @@ def layers_figure(record: pd.DataFrame, teacher: float, own: dict | None = None)
     if own:
         axis.plot(own["parameters"] / 1e6, own["value"], "*", color="black", markersize=13, label="your run")
     axis.set(xlabel="million parameters", ylabel="intent accuracy (test)")
-    axis.legend(frameon=False, fontsize=8)
+    axis.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 
