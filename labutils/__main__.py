@@ -24,7 +24,6 @@ def run(fresh: bool = typer.Option(False, help="Ask the teacher for every answer
 
 @app.command()
 def reference(worker: bool = typer.Option(False, hidden=True), workers: int = typer.Option(2, help="Processes side by side."),
-              teacher_only: bool = typer.Option(False, help="Only adapt the teacher, answer the pool and ship both."),
               publish: bool = typer.Option(False, help="Train nothing more: write the tables from what is finished.")):
     """Make, or go on with, the run of record (hours); ships its tables under data/reference/."""
     from . import reference as record
@@ -32,8 +31,6 @@ def reference(worker: bool = typer.Option(False, hidden=True), workers: int = ty
     os.environ["LAB_PROFILE"] = os.environ.get("LAB_PROFILE", "full")
     if worker:
         record.work(record.open_lab())
-    elif teacher_only:
-        record.ship_teacher(record.open_lab())
     elif publish:
         record.publish(record.open_lab(), seconds=0.0)
     else:

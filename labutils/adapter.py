@@ -1,5 +1,6 @@
 """The teacher's adapter: LoRA corrections, a few megabytes, that teach the published model the domain."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -42,6 +43,11 @@ def load(profile: Profile, folder: Path):
     models.hide_old_torchao()
     model, tokenizer = base(profile)
     return PeftModel.from_pretrained(model, folder).merge_and_unload().eval(), tokenizer
+
+
+def short_hash(folder: Path) -> str:
+    """Short hash of the adapter in `folder`."""
+    return hashlib.sha256((folder / "adapter_model.safetensors").read_bytes()).hexdigest()[:8]
 
 
 def save(model, folder: Path, base_id: str) -> None:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from . import teachers
 from .data import data_dir
+from .products import read_table
 
 
 def answer_pool(lab) -> pd.DataFrame:
@@ -49,6 +50,6 @@ def checked(lab) -> pd.DataFrame:
     """Those answers whose message's intent is known, with the columns `intended` and `right`; none for a corpus without
     `pool_intents.csv`."""
     path = data_dir(lab.task.name) / "pool_intents.csv"
-    intents = pd.read_csv(path).set_index("id")["intent"] if path.exists() else {}
+    intents = read_table(path).set_index("id")["intent"] if path.exists() else {}
     table = lab.answers.assign(intended=lambda t: t["id"].map(intents)).dropna(subset="intended")
     return table.assign(right=table["label"] == table["intended"])

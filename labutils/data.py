@@ -122,6 +122,9 @@ def _turns(path, number: int, messages) -> list[tuple[str, str]]:
 def _checked_slots(path, number: int, slots) -> dict:
     if not isinstance(slots, dict) or any(value is not None and not isinstance(value, str) for value in slots.values()):
         raise DataError(path, number, "slots", "an object of strings or nulls")
+    for slot, value in slots.items():
+        if value is not None and not value.strip():
+            raise DataError(path, number, f"slots.{slot}", "words of the user's message, or null where there are none")
     return slots
 
 

@@ -76,27 +76,34 @@ def retention(student, teacher, seed: int = 0) -> tuple[float, float, float]:
     return float(student.mean() / max(teacher.mean(), 1e-9)), *map(float, np.quantile(ratios, [0.025, 0.975]))
 
 
-def corpus_scores(answers: list[Answer], examples: list[Example]) -> dict[str, tuple[float, float, float]]:
-    """BLEU (Papineni et al. 2002) and chrF (Popovic 2015) of the replies, 0 to 100, with sacrebleu's bootstrap interval."""
+def corpus_scores(answers: list[Answer], examples: list[Example]) -> dict[str, np.ndarray]:
+    """BLEU (Papineni et al. 2002) and chrF (Popovic 2015) of the replies, 0 to 100: value, low, high of sacrebleu's bootstrap."""
     texts, references = [answer.reply for answer in answers], [[example.reply for example in examples]]
     scores = {}
     for name, metric in (("bleu", BLEU(effective_order=False)), ("chrf", CHRF())):
         score = metric.corpus_score(texts, references, n_bootstrap=500)
-        scores[name] = (score.score, max(0.0, score._mean - score._ci), score._mean + score._ci)
+        scores[name] = np.array([score.score, max(0.0, score._mean - score._ci), score._mean + score._ci])
     return scores
 
 
 def quality_rows(model: str, predictions: list[pd.DataFrame], task, examples: list[Example]) -> pd.DataFrame:
-    """Rows model, metric, value, low, high, seeds of one model; one table of predictions a seed."""
+    """Rows model, metric, value, low, high, seeds of one model; one table of predictions a seed.
+
+    The scores of a whole corpus, BLEU and chrF, and their intervals are the means of the seeds': those speak of other messages, not of
+    other seeds.
+    """
     rows = []
     for metric in ("intent_accuracy", "valid", "slot_accuracy", "rouge_l"):
         values = np.stack([table[metric].dropna().to_numpy(float) for table in predictions])
         rows.append((model, metric, *interval(values), len(predictions)))
     by_id = {example.id: example for example in examples}
-    answered = pd.concat(table[table["valid"].notna()] for table in predictions)
-    answers = [task.parse(text) for text in answered["completion"].fillna("")]
-    for metric, score in corpus_scores(answers, [by_id[i] for i in answered["id"]]).items():
-        rows.append((model, metric, *score, len(predictions)))
+    scores = []
+    for table in predictions:
+        answered = table[table["valid"].notna()]
+        answers = [task.parse(text) for text in answered["completion"].fillna("")]
+        scores.append(corpus_scores(answers, [by_id[i] for i in answered["id"]]))
+    for metric in scores[0]:
+        rows.append((model, metric, *np.mean([score[metric] for score in scores], axis=0), len(predictions)))
     main = next(row for row in rows if row[1] == "intent_accuracy")
     rows.append((model, "main", *main[2:]))
     return pd.DataFrame(rows, columns=["model", "metric", "value", "low", "high", "seeds"])

@@ -5,8 +5,11 @@ import multiprocessing
 import shutil
 import time
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 import torch
 from tqdm import tqdm
 from transformers import TrainerCallback
@@ -16,30 +19,54 @@ from . import models, students
 _steps = None  # in a worker: the count of finished steps that all workers share
 
 
-def train_all(jobs: dict[Path, tuple]) -> dict[Path, list[dict]]:
+@dataclass
+class Job:
+    """One training: where the student and its learning curve go, what it starts from, and the arguments of `students.fine_tune`,
+    `max_steps` among them."""
+
+    folder: Path
+    curve: Path
+    model: torch.nn.Module
+    tokenizer: object
+    arguments: dict
+
+
+def train_all(jobs: list[Job]) -> None:
     """Train students in processes of their own; each finished student lies in its folder.
 
-    Args:
-        jobs: folder -> (model, tokenizer, arguments of `students.fine_tune`, `max_steps` among them).
-
-    Returns:
-        folder -> log history.
+    Raises:
+        RuntimeError: a process was ended from outside; finished students are kept.
     """
     context, threads = multiprocessing.get_context("spawn"), max(1, torch.get_num_threads() // len(jobs))
     counter = context.Value("i", 0)
     gc.collect()  # earlier trainings in this process hold on to their optimisers until then
     students.give_back_memory()
-    for folder, (model, tokenizer, _) in jobs.items():
-        models.save(model, tokenizer, _start(folder))  # smaller in memory than a copy through the pipe, and safe in containers
+    for job in jobs:
+        models.save(job.model, job.tokenizer, _start(job.folder))  # smaller in memory than a copy through the pipe, and safe in containers
     settings = (counter, threads, torch.get_float32_matmul_precision())
     with ProcessPoolExecutor(len(jobs), context, _begin, settings) as pool:
-        futures = {folder: pool.submit(_train, folder, arguments) for folder, (_, _, arguments) in jobs.items()}
-        with tqdm(total=sum(job[-1]["max_steps"] for job in jobs.values()), desc="training steps", unit="step") as bar:
-            while not all(future.done() for future in futures.values()):
-                bar.update(counter.value - bar.n)
-                time.sleep(0.5)
+        try:
+            futures = [pool.submit(_train, job.folder, job.curve, job.arguments) for job in jobs]
+            _show_progress(futures, counter, sum(job.arguments["max_steps"] for job in jobs))
+            for future in futures:
+                future.result()
+        except BrokenProcessPool as error:
+            raise RuntimeError(
+                "A training process was ended from outside, most likely because memory ran out: close other programs and try again. "
+                "Students that were finished are kept."
+            ) from error
+        except KeyboardInterrupt:
+            for process in multiprocessing.active_children():
+                process.terminate()  # else leaving this block would wait for their last step
+            raise
+
+
+def _show_progress(futures, counter, steps: int) -> None:
+    with tqdm(total=steps, desc="training steps", unit="step") as bar:
+        while not all(future.done() for future in futures):
             bar.update(counter.value - bar.n)
-        return {folder: future.result() for folder, future in futures.items()}
+            time.sleep(0.5)
+        bar.update(counter.value - bar.n)
 
 
 def _start(folder: Path) -> Path:
@@ -59,9 +86,9 @@ class _Count(TrainerCallback):
             _steps.value += 1
 
 
-def _train(folder: Path, arguments: dict) -> list[dict]:
+def _train(folder: Path, curve: Path, arguments: dict) -> None:
     model, tokenizer = models.load(_start(folder))
     trainer = students.fine_tune(model, tokenizer, callbacks=[_Count()], disable_tqdm=True, **arguments)
+    pd.DataFrame(trainer.state.log_history).to_csv(curve, index=False)  # before the student, which says that all of it is there
     models.save(students.merged(trainer.model), tokenizer, folder)
     shutil.rmtree(_start(folder))
-    return trainer.state.log_history

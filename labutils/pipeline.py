@@ -13,7 +13,7 @@ import torch
 
 from . import adapter, answers, evaluation, models, parallel, students, targets_file, teachers
 from .data import data_dir, load_corpus
-from .products import whole
+from .products import read_table, whole
 from .profile import ROOT, Profile, load_profile, task_name
 from .recipes import Recipe, steps
 from .tasks import get_task
@@ -33,21 +33,28 @@ class Lab:
         self.corpus = load_corpus(name, self.profile)
         self.task = get_task(name, self.corpus["train"])
         self.shipped = ROOT / "data" / "reference" / name
-        self._mark_folder()
         self.fresh = os.environ.get("LAB_FRESH") == "1" if fresh is None else fresh
-        if self.profile.mixed_bfloat16:  # also where nothing is trained: a third faster, the same accuracy
+        if self.profile.mixed_bfloat16:  # also where nothing is trained: see `precision.lowered`
             torch.set_float32_matmul_precision("medium")
         if self.fresh or self.profile.name not in ("cpu", "full", "smoke") or not self._record_fits():
             self.shipped = None
+        self._mark_folder()
 
     def _mark_folder(self) -> None:
-        """A run's folder serves one corpus: the products of another would be taken for this one's."""
-        marker, corpus = self.folder / "corpus.sha256", data_hash(self.task.name)
+        """A run's folder serves one corpus, profile and teacher: what was made from others would be taken for this one's."""
+        made_from = {
+            "corpus": data_hash(self.task.name), "set of profile settings": repr(self.profile),
+            "source of weights": os.environ.get("LAB_MODEL_SOURCE") or "package",
+            "shipped teacher": adapter.short_hash(self.shipped / "teacher") if self.shipped else None,
+        }
+        marker = self.folder / "made_from.json"
         if not marker.exists():
             with whole(marker) as partial:
-                partial.write_text(corpus, encoding="utf-8")
-        if marker.read_text(encoding="utf-8") != corpus:
-            raise ValueError(f"{self.folder} holds what was made from another corpus: delete it, or set LAB_RUNS to another folder.")
+                partial.write_text(json.dumps(made_from, indent=1), encoding="utf-8")
+        found = json.loads(marker.read_text(encoding="utf-8"))
+        if changed := [f"another {name}" for name in made_from if found.get(name) != made_from[name]]:
+            what = " and ".join(changed)
+            raise ValueError(f"{self.folder} holds what was made from {what}: delete it, or set LAB_RUNS to another folder.")
 
     def _record_fits(self) -> bool:
         """The shipped teacher may serve only the corpus that it was made for."""
@@ -83,7 +90,7 @@ class Lab:
         """Short hash of the adapter: products of another teacher are not taken for this one's."""
         if not self.teacher_folder.exists():
             _ = self.teacher  # makes it
-        return hashlib.sha256((self.teacher_folder / "adapter_model.safetensors").read_bytes()).hexdigest()[:8]
+        return adapter.short_hash(self.teacher_folder)
 
     @cached_property
     def teacher(self):
@@ -114,7 +121,7 @@ class Lab:
         if not path.exists():
             with whole(path) as partial:
                 answers.answer_pool(self).to_csv(partial, index=False)
-        return pd.read_csv(path, keep_default_na=False)
+        return read_table(path).fillna({"completion": "", "label": "", "reasons": ""})
 
     @cached_property
     def source(self):
@@ -227,11 +234,10 @@ class Lab:
         if torch.cuda.is_available() or len(missing) < 2:
             return
         starts = {recipe: self.start(recipe, seed) for recipe in missing}
-        jobs = {self.model_folder(r, seed): (*start, self._settings(r, start[1], seed)) for r, start in starts.items()}
-        histories = parallel.train_all(jobs)
-        for recipe in missing:
-            history = histories[self.model_folder(recipe, seed)]
-            pd.DataFrame(history).to_csv(self._path("curves", recipe.name, seed), index=False)
+        parallel.train_all([
+            parallel.Job(self.model_folder(r, seed), self._path("curves", r.name, seed), *start, self._settings(r, start[1], seed))
+            for r, start in starts.items()
+        ])
 
     def predictions_path(self, recipe: Recipe, seed: int, split: str = "test", replies: int | None = None):
         """File of a student's predictions; another number of replies is another file."""
@@ -249,7 +255,7 @@ class Lab:
             pair = self.student(recipe, seed) if keep else self.train(recipe, seed)
             with whole(path) as partial:
                 self._predict(*pair, split, replies).to_csv(partial, index=False)
-        return pd.read_csv(path)
+        return read_table(path)
 
     def teacher_predictions(self, split: str = "test") -> pd.DataFrame:
         """The adapted teacher's predictions on a split, made and stored when missing."""
@@ -257,7 +263,7 @@ class Lab:
         if not path.exists():
             with whole(path) as partial:
                 self._predict(*self.teacher, split).to_csv(partial, index=False)
-        return pd.read_csv(path)
+        return read_table(path)
 
     def _predict(self, model, tokenizer, split: str, replies: int | None = None) -> pd.DataFrame:
         replies = self.profile.replies if replies is None else replies

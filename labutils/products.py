@@ -1,11 +1,14 @@
-"""Write products whole or not at all: a file or folder that stands under its own name is taken as finished by the next run."""
+"""Write products whole or not at all, for what stands under its own name is taken as finished; and read tables as they were written."""
 
 import os
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
 
+import pandas as pd
 import psutil
+
+TEXT = dict.fromkeys(("id", "source", "prompt", "completion", "label", "intent", "reasons", "gold", "predicted"), str)
 
 
 @contextmanager
@@ -35,3 +38,8 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
+
+
+def read_table(path: str | Path) -> pd.DataFrame:
+    """A table of the lab, its texts as texts: an id may be "0012" and a label "None"; only an empty field is missing."""
+    return pd.read_csv(path, dtype=TEXT, keep_default_na=False, na_values=[""])

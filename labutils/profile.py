@@ -29,7 +29,7 @@ class Profile:
     student_layers: int = 12
     keep_frequent: int = 4000  # vocabulary kept besides the domain's own tokens
     precision: str = "float32"  # "float16" on a T4, "bfloat16" on newer cards
-    mixed_bfloat16: bool = True  # matrix products of trainings in bfloat16, on processors that have them: half the time
+    mixed_bfloat16: bool = True  # matrix products in bfloat16, on processors that have them: half the time
     quantise: bool = False  # load the teacher's base weights in 4 bits (QLoRA), on a GPU only
     teacher_lora: int | None = 16  # rank of the teacher's adapter; None: full fine-tuning
     student_lora: int | None = None
@@ -48,7 +48,7 @@ class Profile:
     teacher_epochs: int = 4
     teacher_lr: float = 1e-3
     epochs: int = 2
-    label_weight: float = 60.0  # of the label among about 60 positions: half of the loss
+    label_weight: float = 60.0  # of the label among about 60 positions: half of all weight
     field_weight: float = 3.0  # of the tokens of the other fields, the slots
     teacher_label_weight: float = 30.0
     learning_rate: float = 6e-4

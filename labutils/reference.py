@@ -18,13 +18,13 @@ import torch
 
 from . import evaluation, figures, models, results
 from .pipeline import Lab, data_hash
-from .products import whole
+from .products import read_table, whole
 from .profile import ROOT, Profile
 from .recipes import Recipe, layer_recipes, main_recipes, rate_recipes, size_recipes, steps, verification_recipes
 from .teachers import answer_key
 
 WORKER = [sys.executable, "-m", "labutils", "reference", "--worker"]
-SECONDS = "student_seconds.csv"  # of one worker, a line a student: a record made in several sittings still knows its cost
+SECONDS = "student_seconds.csv"  # on one core, a line a student: a record made in several sittings still knows its cost
 PROMPT_VERSION = "1"  # raise it when tasks.py changes what a model reads or writes
 
 
@@ -56,10 +56,10 @@ def work(lab: Lab) -> None:
         except FileExistsError:
             continue
         start, main = time.time(), recipe.name in main_recipes(lab.profile)
-        table = lab.predictions(recipe, seed, split, replies=None if main else 0, keep=main and seed == 0)
+        table = lab.predictions(recipe, seed, split, replies=None if main else 0, keep=main and seed == lab.profile.seeds[0])
         seconds = time.time() - start
         with (lab.folder / SECONDS).open("a", encoding="utf-8") as file:
-            file.write(f"{recipe.name},{seed},{seconds:.0f}\n")
+            file.write(f"{recipe.name},{seed},{torch.get_num_threads() * seconds:.0f}\n")
         print(f"{recipe.name} seed {seed}: {table['intent_accuracy'].mean():.3f} on {split}, {seconds:.0f} s", flush=True)
 
 
@@ -86,9 +86,10 @@ def run(lab: Lab, workers: int = 2) -> None:
 
 
 def open_lab() -> Lab:
-    """The lab of the record: nothing shipped may feed it."""
+    """The lab of the record: nothing shipped may feed it, so it works in the folder of a fresh run."""
+    os.environ["LAB_FRESH"] = "1"
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 2)))
-    return Lab(fresh=True)
+    return Lab()
 
 
 def main(workers: int = 2) -> None:
@@ -109,13 +110,13 @@ def publish(lab: Lab, seconds: float) -> None:
 
 
 def curve(lab: Lab, recipes: list[Recipe], split: str) -> pd.DataFrame:
-    """One row a recipe: accuracy with its interval over seeds and examples, and parameters."""
+    """One row a recipe: accuracy with its interval over seeds and messages, and parameters."""
     rows = []
     vocabulary = len(lab.trimmed[1])
     for recipe in recipes:
         candidates = [[lab.predictions_path(recipe, seed, split, replies) for replies in (None, 0)] for seed in lab.profile.seeds]
         found = [next((path for path in paths if path.exists()), None) for paths in candidates]
-        tables = [pd.read_csv(path)["intent_accuracy"] for path in found if path]
+        tables = [read_table(path)["intent_accuracy"] for path in found if path]
         if tables:
             value, low, high = evaluation.interval(pd.concat(tables, axis=1).T.to_numpy())
             size = models.llama_parameters(lab.untouched[0].config, recipe.layers, vocabulary)
@@ -146,7 +147,6 @@ def ship_teacher(lab: Lab) -> None:
         for row in lab.answers.itertuples():
             line = {"key": answer_key(row.prompt), "id": row.id, "answer": row.completion.strip(), "confidence": row.confidence}
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
-    write_provenance(lab, folder, 0.0)
 
 
 def recipe_hash(profile: Profile) -> str:
@@ -171,4 +171,7 @@ def write_provenance(lab: Lab, folder, seconds: float) -> None:
 
 def _student_seconds(path) -> int:
     """Seconds on one core that all students took, training and test answers."""
-    return sum(int(line.rsplit(",", 1)[1]) for line in path.read_text(encoding="utf-8").splitlines()) if path.exists() else 0
+    if not path.exists():
+        return 0
+    table = pd.read_csv(path, names=["name", "seed", "seconds"], on_bad_lines="skip")  # a kill may have cut a line short
+    return int(pd.to_numeric(table["seconds"], errors="coerce").sum())

@@ -13,6 +13,7 @@ from transformers import TrainerCallback, set_seed
 from trl import SFTConfig, SFTTrainer
 
 from .models import hide_old_torchao
+from .precision import has_bfloat16
 from .profile import Profile
 
 disable_progress_bars()
@@ -40,11 +41,6 @@ def sft_config(profile: Profile, folder, **changes) -> SFTConfig:
         "save_strategy": "no", "report_to": "none", "seed": profile.seeds[0], "remove_unused_columns": False,
     }
     return SFTConfig(**{**settings, **changes})
-
-
-def has_bfloat16() -> bool:
-    """Whether this processor multiplies bfloat16 (AVX-512 or AMX); others would emulate it, slowly."""
-    return bool(getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16"))
 
 
 def steps_for(examples: int, epochs: float, batch_size: int) -> int:
@@ -161,9 +157,10 @@ class StudentTrainer(SFTTrainer):
         counted = inputs["attention_mask"][:, 1:] if "teacher_ids" in inputs else completion
         weights = position_weights(labels, counted, **self.weights)
         hidden = model.get_base_model() if hasattr(model, "get_base_model") else model
-        states = hidden.model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], use_cache=False)
-        chosen = weights > 0  # the language-model head runs only where the loss counts
-        logits = hidden.lm_head(states.last_hidden_state[:, :-1][chosen])
+        with self.accelerator.autocast():  # the trainer would do it in the model's own `forward`, which is not called here
+            states = hidden.model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], use_cache=False)
+        chosen = weights > 0  # the language-model head runs only where the loss counts, and in full precision
+        logits = hidden.lm_head(states.last_hidden_state[:, :-1][chosen].to(hidden.lm_head.weight.dtype))
         if "teacher_ids" in inputs:
             losses = top_k_divergence(logits, inputs["teacher_ids"][:, :-1][chosen], inputs["teacher_logs"][:, :-1][chosen])
         else:

@@ -13,6 +13,8 @@ import torch
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_exponential
 from tqdm import tqdm
 
+from .precision import lowered
+
 
 class AnswerCache:
     """Answers on disk, one JSON line each, appended as they come: a stopped run loses nothing that was answered.
@@ -134,7 +136,7 @@ class EndpointTeacher:
     def respond(self, prompts: list[str], cache: AnswerCache | None = None, temperature: float = 0.0, seed: int = 0,
                 progress: bool = True) -> list[str]:
         """As LocalTeacher.respond. A request that fails five times raises; what was answered stays in the cache."""
-        sample = f"{self.model} T={temperature} seed={seed}" + (f" system={self.system}" if self.system else "")
+        sample = f"{self.model} at {self.base_url}, {self.max_new_tokens} tokens, T={temperature} seed={seed} system={self.system}"
         keys = [answer_key(prompt, sample) for prompt in prompts]
         answers = dict(cache.answers) if cache else {}
         pending = {key: prompt for key, prompt in zip(keys, prompts) if key not in answers}
@@ -212,11 +214,17 @@ def _right_padded(model, tokenizer, sequences: list[list[int]]):
     return ids.to(model.device), mask.to(model.device)
 
 
+def _states(model, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """What the head reads, (sequences, positions, width); the head itself multiplies in the weights' own precision."""
+    with lowered(model):
+        states = model.model(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
+    return states.to(model.lm_head.weight.dtype)
+
+
 def _next_token_scores(model, tokenizer, sequences: list[list[int]]) -> torch.Tensor:
     """Log-probabilities (sequences, vocabulary) of the token after each sequence."""
     ids, mask = _right_padded(model, tokenizer, sequences)
-    hidden = model.model(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
-    last = hidden[torch.arange(len(sequences)), mask.sum(1) - 1]
+    last = _states(model, ids, mask)[torch.arange(len(sequences)), mask.sum(1) - 1]
     return model.lm_head(last).float().log_softmax(-1)
 
 
@@ -224,8 +232,7 @@ def _continuation_scores(model, tokenizer, prompts: list[list[int]], continuatio
     """Log-probability of the same continuation after each prompt (a closing separator tells `a` from `a b`)."""
     closing = tokenizer(" |")["input_ids"]
     ids, mask = _right_padded(model, tokenizer, [p + continuation + closing for p in prompts])
-    hidden = model.model(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
-    scores = []
+    hidden, scores = _states(model, ids, mask), []
     for row, prompt in enumerate(prompts):
         span = slice(len(prompt) - 1, len(prompt) + len(continuation) + len(closing) - 1)
         logs = model.lm_head(hidden[row, span]).float().log_softmax(-1)
@@ -248,7 +255,7 @@ def top_k_targets(model, tokenizer, texts: list[str], k: int, batch_size: int = 
     for start in tqdm(range(0, len(order), batch_size), desc="teacher distributions", unit="batch"):
         rows = order[start : start + batch_size]
         ids, mask = _right_padded(model, tokenizer, [sequences[i] for i in rows])
-        logits = model(input_ids=ids, attention_mask=mask, use_cache=False).logits.float()
+        logits = model.lm_head(_states(model, ids, mask)).float()
         values, indices = logits.topk(k)
         values = values - logits.logsumexp(-1, keepdim=True)
         for place, row in enumerate(rows):

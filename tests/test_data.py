@@ -39,6 +39,7 @@ BAD_LINES = {
     "foreign slot": (lambda row: changed(row, slots={"order": "99999"}), "slots.order", "words of the user's message, found '99999'"),
     "slots not an object": (lambda row: changed(row, slots=["10234"]), "slots", "object of strings or nulls"),
     "number as slot": (lambda row: changed(row, slots={"order": 10234}), "slots", "object of strings or nulls"),
+    "empty slot": (lambda row: changed(row, slots={"order": ""}), "slots.order", "null where there are none"),
     "unknown source": (lambda row: changed(row, source="web"), "source", "one of hand, generated, found 'web'"),
     "no label": (lambda row: changed(row, label=None), "label", "non-empty string"),
     "blank label": (lambda row: changed(row, label=" "), "label", "non-empty string"),

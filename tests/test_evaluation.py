@@ -163,3 +163,12 @@ def test_quality_rows_do_not_change_when_predictions_were_stored(predictions, ta
     stored = pd.read_csv(io.StringIO(table.to_csv(index=False)))
     expected, found = (quality_rows("tiny", [t], task, examples) for t in (table, stored))
     pd.testing.assert_frame_equal(found, expected)
+
+
+def test_the_intervals_of_corpus_scores_do_not_shrink_with_the_number_of_seeds(predictions, task, examples):
+    """The same answers three times say no more about other messages than once."""
+    completions = [task.gold(e) if i % 2 else task.completion("cancel", {}, "We are sorry for that.") for i, e in enumerate(examples)]
+    table = with_answers(predictions[0], task, examples, completions)
+    once, thrice = (quality_rows("tiny", [table] * seeds, task, examples).set_index("metric") for seeds in (1, 3))
+    for metric in ("bleu", "chrf"):
+        assert thrice.loc[metric, ["value", "low", "high"]].tolist() == pytest.approx(once.loc[metric, ["value", "low", "high"]].tolist())

@@ -6,6 +6,7 @@ import json
 
 import pandas as pd
 import pytest
+import tiny_record
 import torch
 
 from labutils import models, parallel, report, results
@@ -70,7 +71,7 @@ def _independent(lab, folder, pair):
     model, tokenizer = pair
     models.take_layers(model, 1).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    return Lab(dataclasses.replace(lab.profile, student=str(folder), student_lora=4), "conversation")
+    return Lab(dataclasses.replace(lab.profile, name="independent", student=str(folder), student_lora=4), "conversation")
 
 
 def test_an_independent_student_learns_the_distributions_by_lora(hotel, tmp_path):
@@ -96,6 +97,7 @@ def test_a_student_of_another_vocabulary_is_refused_the_distributions(hotel, tmp
 
 def test_students_trained_side_by_side_equal_those_trained_alone(hotel, tmp_path, monkeypatch):
     lab = Lab(hotel, "conversation")
+    torch.set_float32_matmul_precision("medium")  # a new process would begin with "highest"
     recipes = [dataclasses.replace(main_recipes(hotel)[name], verified=False) for name in ("distilled", "gold_only")]
     lab.train_side_by_side(recipes)
     together = [lab.student(recipe)[0] for recipe in recipes]
@@ -110,11 +112,29 @@ def test_students_trained_side_by_side_equal_those_trained_alone(hotel, tmp_path
     lab.train_side_by_side(recipes)
 
 
+def test_a_training_process_that_is_killed_says_why(hotel, monkeypatch):
+    lab = Lab(hotel, "conversation")
+    recipes = [dataclasses.replace(main_recipes(hotel)[name], verified=False) for name in ("distilled", "gold_only")]
+    monkeypatch.setattr(parallel, "_train", tiny_record.end_this_process)
+    with pytest.raises(RuntimeError, match="most likely because memory ran out"):
+        lab.train_side_by_side(recipes)
+    assert not lab.model_folder(recipes[0]).exists()
+
+
+def test_a_run_folder_serves_one_set_of_settings(hotel):
+    Lab(hotel, "conversation")
+    Lab(hotel, "conversation")
+    with pytest.raises(ValueError, match="made from another set of profile settings: delete it, or set LAB_RUNS"):
+        Lab(dataclasses.replace(hotel, epochs=3), "conversation")
+
+
 def test_every_notebook_runs_on_a_foreign_corpus(hotel, tmp_path):
     """No generated messages, no second labels, no intents of the pool; and a teacher that is adapted here."""
     for split in ("train", "pool"):
         write_split(tmp_path / "data" / "conversation", split, range(8))
     longer = dataclasses.replace(load_profile("smoke"), gold=None, teacher_epochs=4)  # until it answers in the agreed form
-    assert Lab(longer, "conversation").teacher_id
+    taught = Lab(longer, "conversation")
+    assert taught.teacher_id
+    (taught.folder / "made_from.json").unlink()  # the notebooks shall take this teacher for their own
     report.run_all()
     assert set(pd.read_csv(Lab(hotel, "conversation").folder / "results.csv")["model"]) >= {"teacher", "distilled", "gold_only"}

@@ -3,9 +3,10 @@
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 
-from labutils.products import whole
+from labutils.products import read_table, whole
 from labutils.profile import ROOT
 
 # A writer that is half done and would take another minute.
@@ -82,3 +83,14 @@ def test_a_writer_that_raises_leaves_what_was_there_and_nothing_else(tmp_path, k
 def test_the_folder_around_a_product_is_made(tmp_path):
     write(tmp_path / "models" / "product", "file", "new")
     assert read(tmp_path / "models" / "product", "file") == "new"
+
+
+def test_a_table_comes_back_as_it_was_written(tmp_path):
+    """Ids that look like numbers, labels that look like nothing, answers that are empty."""
+    texts = {"id": ["0012", "1e5"], "gold": ["None", "NA"], "predicted": ["007", "null"]}
+    table = pd.DataFrame({**texts, "valid": [1.0, None], "completion": ["true", None]})
+    table.to_csv(tmp_path / "table.csv", index=False)
+    found = read_table(tmp_path / "table.csv")
+    assert found[["id", "gold", "predicted"]].to_numpy().tolist() == table[["id", "gold", "predicted"]].to_numpy().tolist()
+    assert found["valid"].tolist()[0] == 1.0 and found["valid"].isna().tolist() == [False, True]
+    assert found["completion"].isna().tolist() == [False, True] and found["completion"][0] == "true"

@@ -342,7 +342,7 @@ def test_data_hash_sees_a_changed_letter_but_not_line_ends(tmp_path, monkeypatch
 def test_every_shipped_answer_belongs_to_its_prompt():
     path = RECORD / "teacher_answers.jsonl"
     if not path.exists():
-        pytest.skip("No teacher answers are shipped yet: make them with `python -m labutils reference --teacher-only`.")
+        pytest.skip("No teacher answers are shipped yet: make them with `python -m labutils reference`.")
     task = get_task("conversation", read_jsonl(CORPUS / "train.jsonl"))
     prompts = {example.id: task.prompt(example) for example in read_jsonl(CORPUS / "pool.jsonl", labelled=False)}
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]

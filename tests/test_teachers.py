@@ -12,6 +12,7 @@ import pytest
 import tenacity
 import torch
 
+from labutils import precision
 from labutils.teachers import AnswerCache, EndpointTeacher, LocalTeacher, answer_key, label_log_probabilities, top_k_targets
 
 KEY = "sk-secret-4711"
@@ -242,6 +243,17 @@ def test_endpoint_answers_in_the_order_of_the_prompts(endpoint, tmp_path):
     assert len(endpoint.requests) == 6  # all from the file
 
 
+@pytest.mark.parametrize("changed", [{"max_new_tokens": 99}, {"system": "Two lines."}, {"base_url": "another"}])
+def test_another_endpoint_or_setting_is_asked_anew(endpoint, tmp_path, changed):
+    cache = AnswerCache(tmp_path / "answers.jsonl")
+    teacher = remote(endpoint)
+    teacher.respond(ASKED[:1], cache, progress=False)
+    for name, value in changed.items():
+        setattr(teacher, name, endpoint.url + "/" if name == "base_url" else value)
+    teacher.respond(ASKED[:1], cache, progress=False)
+    assert len(endpoint.requests) == 2
+
+
 def test_endpoint_request_carries_the_settings(endpoint):
     remote(endpoint, system="One line.", max_new_tokens=40).respond(["hello"], temperature=0.5, seed=3, progress=False)
     ((body, authorization),) = endpoint.requests
@@ -384,3 +396,13 @@ def test_top_k_targets_equal_naive_log_softmax(model, tokenizer, prompts, k):
         best = expected.topk(k).values.numpy()
         np.testing.assert_allclose(logs, best, rtol=2e-3, atol=2e-3)
         np.testing.assert_allclose(np.take_along_axis(expected.numpy(), ids.astype(int), 1), best, atol=1e-4)
+
+
+def test_top_k_targets_in_bfloat16_are_nearly_the_same(model, tokenizer, prompts, monkeypatch):
+    """Weights are ten times larger here than in real models, and so is the rounding."""
+    monkeypatch.setattr(precision, "has_bfloat16", lambda: True)
+    exact = top_k_targets(model, tokenizer, prompts, 8)
+    torch.set_float32_matmul_precision("medium")
+    rounded = top_k_targets(model, tokenizer, prompts, 8)
+    moved = np.concatenate([np.abs(np.exp(a[1].astype(float)) - np.exp(b[1].astype(float)))[:, 0] for a, b in zip(exact, rounded)])
+    assert 0 < moved.max() and moved.mean() < 0.05
