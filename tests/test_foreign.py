@@ -137,4 +137,4 @@ def test_every_notebook_runs_on_a_foreign_corpus(hotel, tmp_path):
     assert taught.teacher_id
     (taught.folder / "made_from.json").unlink()  # the notebooks shall take this teacher for their own
     report.run_all()
-    assert set(pd.read_csv(Lab(hotel, "conversation").folder / "results.csv")["model"]) >= {"teacher", "distilled", "gold_only"}
+    assert set(pd.read_csv(taught.folder / "results.csv")["model"]) >= {"teacher", "distilled", "gold_only"}
