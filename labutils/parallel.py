@@ -77,7 +77,7 @@ def _begin(counter, threads: int, precision: str) -> None:
     global _steps
     _steps = counter
     torch.set_num_threads(threads)
-    torch.set_float32_matmul_precision(precision)  # of the parent: a new process would multiply in full precision, at half the speed
+    torch.set_float32_matmul_precision(precision)  # of the parent: a new process would begin with full precision
 
 
 class _Count(TrainerCallback):

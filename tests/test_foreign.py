@@ -97,7 +97,6 @@ def test_a_student_of_another_vocabulary_is_refused_the_distributions(hotel, tmp
 
 def test_students_trained_side_by_side_equal_those_trained_alone(hotel, tmp_path, monkeypatch):
     lab = Lab(hotel, "conversation")
-    torch.set_float32_matmul_precision("medium")  # a new process would begin with "highest"
     recipes = [dataclasses.replace(main_recipes(hotel)[name], verified=False) for name in ("distilled", "gold_only")]
     lab.train_side_by_side(recipes)
     together = [lab.student(recipe)[0] for recipe in recipes]
