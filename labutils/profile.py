@@ -26,7 +26,7 @@ class Profile:
     teacher_layers: int | None = None  # use only the teacher's first layers: for unit tests
     students: tuple[str, ...] = ("untrained", "gold_only", "distilled")  # of `recipes.main_recipes`
     soft: bool = True  # learn from the teacher's distributions; the student must have the teacher's vocabulary
-    student_layers: int = 12
+    student_layers: int = 8
     keep_frequent: int = 4000  # vocabulary kept besides the domain's own tokens
     precision: str = "float32"  # "float16" on a T4, "bfloat16" on newer cards
     mixed_bfloat16: bool = True  # matrix products in bfloat16, on processors that have them: half the time
@@ -45,9 +45,9 @@ class Profile:
     replies: int = 120  # test messages whose replies are generated in full and scored
     batch_size: int = 8
     teacher_batch: int = 8
-    teacher_epochs: int = 4
+    teacher_epochs: int = 2
     teacher_lr: float = 1e-3
-    epochs: int = 2
+    epochs: float = 1.5
     label_weight: float = 60.0  # of the label among about 60 positions: half of all weight
     field_weight: float = 3.0  # of the tokens of the other fields, the slots
     teacher_label_weight: float = 30.0
@@ -88,7 +88,7 @@ PROFILES = {
         sweep_rates=(5e-5, 6e-4), sweep_answers=16, bench_prompts=4, samples=2,
     ),
     "full": dataclasses.replace(
-        CPU, name="full", students=ALL_STUDENTS, live_prompts=10**9, replies=10**9, seeds=(0, 1, 2), curve_seeds=(0,),
+        CPU, name="full", students=ALL_STUDENTS, live_prompts=10**9, replies=408, seeds=(0, 1, 2), curve_seeds=(0,),
         curve_answers=480, sweep_answers=320, sweep_rates=(1e-5, 5e-5, 2e-4, 6e-4),
     ),
     # One T4 (16 GB, no bfloat16): a quantised 3.8B teacher with LoRA and a 360M student.

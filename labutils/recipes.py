@@ -32,7 +32,7 @@ class Recipe:
     answers: int | None = None
     source: str | None = None
     rate: float | None = None
-    epochs: int | None = None
+    epochs: float | None = None
     lora: int | None = None
     verified: bool = True
 
@@ -62,11 +62,12 @@ def layer_recipes(profile: Profile) -> list[Recipe]:
 
 def size_recipes(profile: Profile) -> list[Recipe]:
     """How accuracy grows with the number of teacher answers beside the gold, on hand-written and on generated prompts; the largest
-    hand-written size is the distilled student itself, for the pool begins with its hand-written part."""
+    hand-written size is the distilled student itself, for the pool begins with its hand-written part. Every second size of generated
+    prompts is enough to see the difference."""
     recipes = [
         Recipe(f"answers-{source}-{count}", profile.student_layers, data="both", answers=count, source=source)
-        for source in ("hand", "generated")
-        for count in profile.curve_sizes
+        for source, counts in (("hand", profile.curve_sizes), ("generated", profile.curve_sizes[1::2]))
+        for count in counts
     ]
     return [*recipes, Recipe("distilled", profile.student_layers, data="both", answers=profile.answers, source="hand")]
 
