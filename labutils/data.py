@@ -123,8 +123,9 @@ def _checked_slots(path, number: int, slots) -> dict:
     if not isinstance(slots, dict) or any(value is not None and not isinstance(value, str) for value in slots.values()):
         raise DataError(path, number, "slots", "an object of strings or nulls")
     for slot, value in slots.items():
-        if value is not None and not value.strip():
-            raise DataError(path, number, f"slots.{slot}", "words of the user's message, or null where there are none")
+        if value is not None and (not value.strip() or value != value.strip() or value == "-" or "|" in value):
+            expected = "words of the user's message without '|' and outer blanks, or null where there are none"
+            raise DataError(path, number, f"slots.{slot}", f"{expected}, found {value!r}")
     return slots
 
 

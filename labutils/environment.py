@@ -23,8 +23,10 @@ def requirements() -> list[Requirement]:
 
 def missing() -> list[str]:
     """Requirements of an open notebook that are not installed, or installed in a version outside the range."""
-    found = []
-    for requirement in requirements():
+    from .profile import load_profile
+
+    found, quantised = [], [Requirement("bitsandbytes>=0.45")] if load_profile().quantise else []
+    for requirement in requirements() + quantised:
         if requirement.name in FRONT_ENDS:
             continue
         try:
@@ -99,6 +101,17 @@ def describe_machine() -> str:
     return f"Python {platform.python_version()}, {psutil.cpu_count()} cores, {memory:.0f} GB of memory, {gpu}"
 
 
+def _weights() -> str:
+    """Name of the teacher whose weights are there, or will be fetched."""
+    from .models import bundled_teacher, weights_source
+    from .profile import load_profile
+
+    teacher, source = load_profile().teacher, weights_source()
+    if teacher == "bundled":
+        return bundled_teacher().name if source == "package" else source
+    return f"{teacher}, fetched when it is first used"
+
+
 def checkup():
     """What the lab needs, what this machine has, and what to do where the two differ, as a table.
 
@@ -110,18 +123,16 @@ def checkup():
     import pandas as pd
     import torch
 
-    from .models import bundled_teacher
-
     memory, disk = psutil.virtual_memory().available / 1e9, shutil.disk_usage(ROOT).free / 1e9
     lacking = missing()
     rows = {
         "Python": ("3.11 or newer", platform.python_version(), sys.version_info >= MINIMUM_PYTHON, "install a newer Python"),
         "cores": ("2", str(psutil.cpu_count()), (psutil.cpu_count() or 1) >= 2, "it works, twice as slowly"),
-        "free memory": ("6 GB", f"{memory:.1f} GB", memory >= 6, "close other programs"),
+        "free memory": ("7 GB", f"{memory:.1f} GB", memory >= 7, "close other programs"),
         "free disk": ("3 GB", f"{disk:.0f} GB", disk >= 3, "make room"),
         "GPU": ("none", torch.cuda.get_device_name() if torch.cuda.is_available() else "none", True, ""),
         "packages": ("requirements.txt", "complete" if not lacking else ", ".join(lacking), not lacking, "run the setup cell again"),
-        "weights": ("SmolLM2-135M-Instruct", bundled_teacher().name, True, ""),
+        "weights": ("the teacher's", _weights(), True, ""),
     }
     table = {name: (needed, found, "yes" if fine else f"no: {remedy}") for name, (needed, found, fine, remedy) in rows.items()}
     return pd.DataFrame(table, index=["needed", "found", "fine"]).T

@@ -51,18 +51,22 @@ def _resampled_means(values: np.ndarray, seed: int) -> np.ndarray:
 
 
 def compare(ours, theirs, seed: int = 0) -> dict:
-    """Paired bootstrap of the difference of two models on the same examples.
+    """Paired bootstrap of the difference of two models on the same examples: the same messages are drawn for both, and each one's
+    seeds by themselves.
 
     Returns:
-        difference, low, high (95%), p (two-sided share of resamples on the other side of zero) and a verdict: better, worse,
-        or no difference shown.
+        difference, low, high (95%), p (two-sided share of resamples on the other side of zero, counting the data themselves as one)
+        and a verdict: better, worse, or no difference shown.
     """
-    ours, theirs = (np.atleast_2d(np.asarray(v, dtype=float)).mean(0) for v in (ours, theirs))
-    means = _resampled_means((ours - theirs)[None], seed)
+    ours, theirs = (np.atleast_2d(np.asarray(v, dtype=float)) for v in (ours, theirs))
+    rng, means = np.random.default_rng(seed), np.empty(RESAMPLES)
+    for i in range(RESAMPLES):
+        columns = rng.integers(ours.shape[1], size=ours.shape[1])
+        means[i] = np.subtract(*(model[rng.integers(len(model), size=len(model))][:, columns].mean() for model in (ours, theirs)))
     low, high = np.quantile(means, [0.025, 0.975])
-    tail = min((means <= 0).mean(), (means >= 0).mean())
+    tail = (min((means <= 0).sum(), (means >= 0).sum()) + 1) / (RESAMPLES + 1)
     verdict = "better" if low > 0 else "worse" if high < 0 else "no difference shown"
-    numbers = {"difference": float((ours - theirs).mean()), "low": float(low), "high": float(high), "p": float(min(1, 2 * tail))}
+    numbers = {"difference": float(ours.mean() - theirs.mean()), "low": float(low), "high": float(high), "p": float(min(1, 2 * tail))}
     return {**numbers, "verdict": verdict}
 
 

@@ -81,19 +81,24 @@ def save(model, tokenizer, folder: Path) -> None:
         tokenizer.save_pretrained(partial)
 
 
+def weights_source() -> str:
+    """Where the default teacher's weights come from: `package`, `hub` or a model's folder (LAB_MODEL_SOURCE)."""
+    return os.environ.get("LAB_MODEL_SOURCE") or "package"
+
+
 def load(source: str | Path, profile: Profile | None = None):
-    """Model and tokenizer from `bundled`, a hub id or a folder; on the GPU when the profile asks for it and there is one.
+    """Model and tokenizer from `bundled`, a hub id or a folder; on the GPU where there is one.
 
     Returns:
-        (model, tokenizer), the model in eval mode, float32 unless the profile names another precision.
+        (model, tokenizer), the model in eval mode, in the profile's precision, or as it was saved.
 
     Raises:
         FileNotFoundError: the source is neither a folder here nor reachable on the hub.
     """
     if str(source) == "bundled":
-        chosen = os.environ.get("LAB_MODEL_SOURCE", "package")
+        chosen = weights_source()
         source = {"package": bundled_teacher, "hub": lambda: HUB_ID}.get(chosen, lambda: chosen)()
-    options = {"dtype": getattr(torch, profile.precision) if profile else torch.float32}
+    options = {"dtype": getattr(torch, profile.precision) if profile else "auto"}
     if profile and profile.quantise and torch.cuda.is_available():
         from transformers import BitsAndBytesConfig
 

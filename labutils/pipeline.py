@@ -32,19 +32,32 @@ class Lab:
         self.folder = self.profile.run_dir(name)
         self.corpus = load_corpus(name, self.profile)
         self.task = get_task(name, self.corpus["train"])
+        self._check_gold()
         self.shipped = ROOT / "data" / "reference" / name
         self.fresh = os.environ.get("LAB_FRESH") == "1" if fresh is None else fresh
         if self.profile.mixed_bfloat16:  # also where nothing is trained: see `precision.lowered`
             torch.set_float32_matmul_precision("medium")
-        if self.fresh or self.profile.name not in ("cpu", "full", "smoke") or not self._record_fits():
+        self.record_fits = self._record_fits()
+        packaged = self.profile.teacher == "bundled" and models.weights_source() == "package"  # else the adapter is not theirs
+        if self.fresh or not packaged or not self.record_fits:
             self.shipped = None
         self._mark_folder()
+
+    def _check_gold(self) -> None:
+        """Gold that verification would reject cannot be taught: the teacher's answers would all be dropped."""
+        gold = self.corpus["train"]
+        found = [(e.id, reasons) for e in gold if (reasons := self.task.verify(self.task.parse(self.task.gold(e)), e))]
+        if len(found) > 0.1 * len(gold):
+            raise ValueError(
+                f"Verification would reject {len(found)} of {len(gold)} gold answers, {found[0][0]} first ({'; '.join(found[0][1])}): "
+                "change those answers, or the limits in labutils/tasks.py."
+            )
 
     def _mark_folder(self) -> None:
         """A run's folder serves one corpus, profile and teacher: what was made from others would be taken for this one's."""
         made_from = {
             "corpus": data_hash(self.task.name), "set of profile settings": repr(self.profile),
-            "source of weights": os.environ.get("LAB_MODEL_SOURCE") or "package",
+            "source of weights": models.weights_source(),
             "shipped teacher": adapter.short_hash(self.shipped / "teacher") if self.shipped else None,
         }
         marker = self.folder / "made_from.json"
@@ -57,7 +70,7 @@ class Lab:
             raise ValueError(f"{self.folder} holds what was made from {what}: delete it, or set LAB_RUNS to another folder.")
 
     def _record_fits(self) -> bool:
-        """The shipped teacher may serve only the corpus that it was made for."""
+        """The shipped record speaks of this corpus, and of no other."""
         path = self.shipped / "provenance.json"
         return path.exists() and json.loads(path.read_text(encoding="utf-8"))["data"] == data_hash(self.task.name)
 
@@ -158,17 +171,23 @@ class Lab:
         gold = pd.DataFrame({"prompt": self.prompts["train"], "completion": [self.task.gold(e) for e in self.corpus["train"]]})
         if recipe.data == "gold":
             return gold
-        table = self.answers
-        if recipe.verified:
-            if table["kept"].mean() < 0.1:
-                raise ValueError(
-                    f"Verification kept {table['kept'].sum()} of {len(table)} teacher answers: this teacher cannot teach yet. "
-                    "Adapt it longer (teacher_epochs) or on more gold, and delete the run's folder."
-                )
-            table = table[table["kept"]]
-        table = table[table["source"] == recipe.source] if recipe.source else table
-        table = table.head(recipe.answers or self.profile.answers)
+        kept = self.answers["kept"]
+        if recipe.verified and kept.mean() < 0.1:
+            raise ValueError(
+                f"Verification kept {kept.sum()} of {len(kept)} teacher answers: this teacher cannot teach yet. "
+                "Adapt it longer (teacher_epochs) or on more gold, and delete the run's folder."
+            )
+        table = self._answers_for(recipe)
         return pd.concat([gold, table], ignore_index=True) if recipe.data == "both" else table
+
+    def _answers_for(self, recipe: Recipe) -> pd.DataFrame:
+        table = self.answers[self.answers["kept"]] if recipe.verified else self.answers
+        table = table[table["source"] == recipe.source] if recipe.source else table
+        return table.head(recipe.answers or self.profile.answers)
+
+    def steps(self, recipe: Recipe) -> int:
+        """Optimiser steps of a recipe: for as many answers as it asks for, or as there are; gold-only students get them too."""
+        return steps(recipe, self.profile, len(self.corpus["train"]), len(self._answers_for(recipe)))
 
     def targets(self, table: pd.DataFrame, tokenizer) -> list:
         """The teacher's distributions over prompt and completion, kept in memory: computed once a text, shared by all students."""
@@ -208,7 +227,7 @@ class Lab:
             "dataset": students.rows(table["prompt"].tolist(), table["completion"].tolist()), "profile": profile,
             "targets": self.targets(table, tokenizer) if recipe.soft else None, "folder": self.folder / "trainer", "seed": seed,
             "label_weight": share * profile.label_weight, "field_weight": max(1.0, share * profile.field_weight), "lora_rank": recipe.lora,
-            "max_steps": steps(recipe, profile, len(self.corpus["train"])),
+            "max_steps": self.steps(recipe),
             "learning_rate": recipe.rate or profile.learning_rate,
         }
 

@@ -31,7 +31,7 @@ class Profile:
     precision: str = "float32"  # "float16" on a T4, "bfloat16" on newer cards
     mixed_bfloat16: bool = True  # matrix products in bfloat16, on processors that have them: half the time
     quantise: bool = False  # load the teacher's base weights in 4 bits (QLoRA), on a GPU only
-    teacher_lora: int | None = 16  # rank of the teacher's adapter; None: full fine-tuning
+    teacher_lora: int = 16  # rank of the teacher's adapter
     student_lora: int | None = None
     gold: int | None = None
     validation: int | None = None

@@ -86,7 +86,9 @@ def verification_recipes(profile: Profile) -> list[Recipe]:
     return [verified, replace(verified, name="unverified", verified=False)]
 
 
-def steps(recipe: Recipe, profile: Profile, gold: int) -> int:
-    """Optimiser steps of a recipe, given the number of gold messages; gold-only students get as many as the distilled student."""
-    examples = (recipe.answers or profile.answers) + (0 if recipe.data == "answers" else gold)
+def steps(recipe: Recipe, profile: Profile, gold: int, answers: int | None = None) -> int:
+    """Optimiser steps of a recipe, given the numbers of gold messages and of answers (by default as many as it asks for); gold-only
+    students get as many as the distilled student."""
+    answers = (recipe.answers or profile.answers) if answers is None else answers
+    examples = answers + (0 if recipe.data == "answers" else gold)
     return steps_for(examples, recipe.epochs or profile.epochs, profile.batch_size)

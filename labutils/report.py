@@ -10,7 +10,7 @@ import nbformat
 import pandas as pd
 import psutil
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbconvert import HTMLExporter
 from tqdm import tqdm
 
@@ -72,11 +72,13 @@ def run_notebook(path: Path, folder: Path, bar: tqdm | None = None) -> dict:
         try:
             client.execute()
         except CellExecutionError as error:
-            failure = error
+            failure = f"{error.ename}: {error.evalue}"
+        except DeadKernelError:
+            failure = "its kernel was ended from outside, most likely because memory ran out; close other programs and run it again"
     html, _ = HTMLExporter(template_name="lab", embed_images=True).from_notebook_node(notebook, {"metadata": {"path": str(path.parent)}})
     (folder / f"{path.stem}.html").write_text(html, encoding="utf-8")
     if failure:
-        raise RuntimeError(f"{path.name} stopped at an error: {failure.ename}: {failure.evalue}. See {folder / path.stem}.html")
+        raise RuntimeError(f"{path.name} stopped at an error: {failure}. See {folder / path.stem}.html")
     return {"notebook": path.stem, "seconds": round(time.time() - start, 1), "peak_memory_mb": round(memory.peak_mb)}
 
 

@@ -46,7 +46,11 @@ def speed_rows(model: str, measured: dict, parameters: int, price_per_hour: floa
 
 
 def peak_memory_mb() -> float:
-    """Highest resident memory of this process so far, in 10^6 bytes."""
+    """Highest memory of this process so far, in 10^6 bytes: on the GPU where models lie there, else resident memory."""
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 1e6
     memory = psutil.Process().memory_info()
     if hasattr(memory, "peak_wset"):  # Windows
         return memory.peak_wset / 1e6

@@ -214,6 +214,8 @@ def fine_tune(model, tokenizer, dataset: Dataset, profile: Profile, folder, targ
     attention = model.config._attn_implementation
     if not torch.cuda.is_available():
         model.set_attn_implementation("eager")  # on short texts a CPU trains a quarter faster than with the fused kernel
+    if not lora_rank:
+        model.float()  # mixed precision needs whole weights to correct, also where they were loaded in half
     if lora_rank:
         set_seed(seed)  # the trainer would do it too late: fresh adapters are drawn at random
         model = with_lora(model, lora_rank)
@@ -223,10 +225,20 @@ def fine_tune(model, tokenizer, dataset: Dataset, profile: Profile, folder, targ
         label_weight=label_weight, field_weight=field_weight, args=sft_config(profile, folder, seed=seed, **every, **changes),
         callbacks=[_GiveBackMemory(), *callbacks],
     )
+    _say_what_was_left_out(len(dataset) - len(trainer.train_dataset), len(dataset), trainer.args.max_length)
+    if trainer.args.fp16:  # TRL makes the adapters of a quantised model bfloat16, whose gradients a T4 cannot scale
+        for weight in trainer.model.parameters():
+            weight.data = weight.data.float() if weight.requires_grad else weight.data
     trainer.train()
     model.set_attn_implementation(attention)
     model.eval()
     return trainer
+
+
+def _say_what_was_left_out(count: int, total: int, max_length: int) -> None:
+    """TRL silently drops an example whose completion begins beyond `max_length` tokens."""
+    if count:
+        print(f"{count} of {total} training examples are longer than {max_length} tokens and were left out: raise max_length in profile.py.")
 
 
 def with_lora(model, rank: int):

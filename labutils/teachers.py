@@ -97,6 +97,7 @@ class LocalTeacher:
     def _generate(self, prompts: list[str], temperature: float) -> list[str]:
         inputs = self.tokenizer(prompts, return_tensors="pt", padding=True, padding_side="left").to(self.model.device)
         options = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0} if temperature else {"do_sample": False}
+        options["repetition_penalty"] = 1.0  # some models bring another, which would spoil the copying of order numbers
         # `generate` hands the head a slice of the prompt's states; on a CPU torch would copy the head's weights for every prompt
         hook = self.model.get_output_embeddings().register_forward_pre_hook(lambda _, states: (states[0].contiguous(),))
         try:

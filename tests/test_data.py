@@ -84,6 +84,14 @@ def test_slot_must_be_the_customers_words_not_the_agents(example_rows, write_jso
         read_jsonl(write_jsonl("train.jsonl", example_rows))
 
 
+@pytest.mark.parametrize("value", ["-", "USB-A | USB-C", " 10234", " "])
+def test_slot_must_be_one_that_a_completion_can_carry(example_rows, write_jsonl, value):
+    example_rows[0]["messages"] = said(("user", f"Stop it - {value} please"), ("assistant", "Done now."))
+    example_rows[0]["slots"] = {"order": value}
+    with pytest.raises(DataError, match=r"line 1, field 'slots\.order': expected words .* null"):
+        read_jsonl(write_jsonl("train.jsonl", example_rows))
+
+
 def test_byte_order_mark_is_accepted(example_rows, write_jsonl):
     path = write_jsonl("train.jsonl", example_rows, encoding="utf-8-sig")
     assert path.read_bytes().startswith(b"\xef\xbb\xbf")

@@ -89,6 +89,14 @@ def test_comparison_averages_seeds():
     assert compare(ours, draws(0.6, 300, 9))["difference"] == pytest.approx(ours.mean() - draws(0.6, 300, 9).mean())
 
 
+def test_one_lucky_seed_among_three_is_no_difference():
+    """Seeds are drawn anew too: the mean of three lies above, but it hangs on one of them."""
+    theirs = np.stack([draws(0.7, 1000, seed) for seed in (1, 2, 3)])
+    ours = np.stack([draws(0.9, 1000, 4), *theirs[:2]])
+    assert compare(ours.mean(0), theirs.mean(0))["verdict"] == "better"  # as if each were one model
+    assert compare(ours, theirs)["verdict"] == "no difference shown"
+
+
 def test_retention_of_an_identical_model_is_one():
     values = draws(0.7, 200)
     assert retention(values, values) == (1.0, 1.0, 1.0)

@@ -66,6 +66,34 @@ def test_a_teacher_that_cannot_answer_is_not_taught_from(hotel):
         lab.training_rows(main_recipes(hotel)["distilled"])
 
 
+def test_gold_that_verification_would_reject_is_named(hotel, tmp_path):
+    path = tmp_path / "data" / "conversation" / "train.jsonl"
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    for row in rows[:2]:
+        row["messages"][-1]["content"] = "so " * 30
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    with pytest.raises(ValueError, match=rf"reject 2 of {len(rows)} gold answers, {rows[0]['id']} first .reply too short or too long"):
+        Lab(hotel, "conversation")
+
+
+def test_the_shipped_teacher_serves_only_the_packaged_weights(monkeypatch, tmp_path):
+    monkeypatch.setenv("LAB_RUNS", str(tmp_path))
+    assert Lab(load_profile("smoke"), "conversation").shipped
+    monkeypatch.setenv("LAB_MODEL_SOURCE", str(tmp_path / "weights"))
+    monkeypatch.setenv("LAB_RUNS", str(tmp_path / "other"))
+    assert Lab(load_profile("smoke"), "conversation").shipped is None
+
+
+def test_a_student_is_trained_as_long_as_there_are_answers(hotel):
+    """A pool that gives fewer answers than the recipe asks for means fewer steps, for the gold-only student too."""
+    lab, recipes = Lab(hotel, "conversation"), main_recipes(hotel)
+    assert lab.steps(recipes["distilled"]) == lab.steps(recipes["gold_only"])
+    lab.answers["kept"] = [place < 4 for place in range(len(lab.answers))]
+    few = lab.steps(recipes["gold_only"])
+    lab.answers["kept"] = [place < 8 for place in range(len(lab.answers))]
+    assert few < lab.steps(recipes["gold_only"]) == lab.steps(recipes["distilled"])
+
+
 def _independent(lab, folder, pair):
     """The lab with a student that was not cut from its teacher, trained by LoRA: the code path of the GPU profiles."""
     model, tokenizer = pair

@@ -22,6 +22,7 @@ def test_steps_count_the_gold_where_a_recipe_reads_it():
     assert steps(Recipe("a", 1, data="answers"), profile, gold=32) == 2 * 10
     assert steps(Recipe("b", 1, data="both"), profile, gold=32) == 2 * 12
     assert steps(Recipe("c", 1, data="gold", answers=32), profile, gold=32) == 2 * 4
+    assert steps(Recipe("d", 1, data="both"), profile, gold=32, answers=8) == 2 * 3  # the pool gave no more
 
 
 def test_rows_are_gold_then_the_first_verified_answers_of_the_source(tmp_path, monkeypatch):

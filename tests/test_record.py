@@ -60,6 +60,24 @@ def test_a_task_without_record_names_the_command():
         record.results("nothing")
 
 
+def readme_line(model: str, table: pd.DataFrame) -> str:
+    """The line of the README's results table that the record's table asks for."""
+    row = table.loc[model]
+    accuracy, value = row.loc["intent_accuracy"], row["value"]
+    cells = [
+        model, f"{value['parameters'] / 1e6:.1f} M", f"{accuracy.value:.3f} ({accuracy.low:.3f} to {accuracy.high:.3f})",
+        f"{value['retention']:.0%}", f"{value['slot_accuracy']:.2f}", f"{value['latency_median_s']:.2f} s", f"{value['peak_memory_mb']:,.0f} MB",
+        f"{accuracy.seeds:.0f}",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def test_the_readme_shows_the_record():
+    table, text = record.results("conversation").set_index(["model", "metric"]), (ROOT / "README.md").read_text(encoding="utf-8")
+    for model in ("teacher", *recipes.main_recipes(load_profile("full"))):
+        assert readme_line(model, table) in text
+
+
 def test_the_record_supports_what_the_readme_says():
     table = record.results("conversation").set_index(["model", "metric"])
     accuracy = {model: table.loc[(model, "intent_accuracy")] for model in ("teacher", "distilled", "gold_only")}

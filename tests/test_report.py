@@ -21,6 +21,13 @@ def test_a_progress_bar_is_one_line_of_text_in_the_report(tmp_path):
     assert row["notebook"] == "bar" and row["seconds"] > 0 and row["peak_memory_mb"] > 10
 
 
+def test_a_kernel_that_is_killed_is_explained(tmp_path):
+    path = write(tmp_path / "killed.ipynb", "print('before' + '-it')", "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
+    with pytest.raises(RuntimeError, match=r"killed\.ipynb stopped at an error: .*memory ran out"):
+        report.run_notebook(path, tmp_path)
+    assert "before-it" in (tmp_path / "killed.html").read_text(encoding="utf-8")
+
+
 def test_a_failing_notebook_is_named_and_shown_up_to_the_error(tmp_path):
     path = write(tmp_path / "broken.ipynb", "print('before' + '-it')", "1 / 0", "print('after' + '-it')")
     with pytest.raises(RuntimeError, match=r"broken\.ipynb stopped at an error: ZeroDivisionError"):

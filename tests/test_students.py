@@ -312,6 +312,17 @@ def test_text_cut_to_the_maximum_length_keeps_its_targets(model, targets, traine
     assert batch["input_ids"].shape[1] == 30 and math.isfinite(loss_and_gradient(trainer, batch)[0])
 
 
+def test_examples_that_are_left_out_are_counted(model, tokenizer, texts, tmp_path, capsys):
+    longest = max(len(tokenizer(prompt)["input_ids"]) for prompt in texts[0])
+    fine_tune(model, tokenizer, rows(*texts), PROFILE, tmp_path, max_steps=1, max_length=longest, disable_tqdm=True)
+    assert f"1 of {len(texts[0])} training examples are longer than {longest} tokens and were left out" in capsys.readouterr().out
+
+
+def test_weights_that_were_loaded_in_half_are_trained_whole(model, tokenizer, texts, tmp_path):
+    fine_tune(model.half(), tokenizer, rows(*texts), PROFILE, tmp_path, max_steps=1, disable_tqdm=True)
+    assert {weight.dtype for weight in model.parameters()} == {torch.float32}
+
+
 @pytest.mark.parametrize("soft", [False, True])
 def test_training_lowers_the_loss(model, targets, trainer_of, soft):
     settings = {"max_steps": 30, "per_device_train_batch_size": 4, "optim": "adamw_torch", "learning_rate": 3e-3}
