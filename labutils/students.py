@@ -238,7 +238,7 @@ def fine_tune(model, tokenizer, dataset: Dataset, profile: Profile, folder, targ
 def _say_what_was_left_out(count: int, total: int, max_length: int) -> None:
     """TRL silently drops an example whose completion begins beyond `max_length` tokens."""
     if count:
-        print(f"{count} of {total} training examples are longer than {max_length} tokens and were left out: raise max_length in profile.py.")
+        print(f"{count} of {total} training examples are longer than {max_length} tokens and were left out (max_length in profile.py).")
 
 
 def with_lora(model, rank: int):

@@ -66,8 +66,8 @@ def readme_line(model: str, table: pd.DataFrame) -> str:
     accuracy, value = row.loc["intent_accuracy"], row["value"]
     cells = [
         model, f"{value['parameters'] / 1e6:.1f} M", f"{accuracy.value:.3f} ({accuracy.low:.3f} to {accuracy.high:.3f})",
-        f"{value['retention']:.0%}", f"{value['slot_accuracy']:.2f}", f"{value['latency_median_s']:.2f} s", f"{value['peak_memory_mb']:,.0f} MB",
-        f"{accuracy.seeds:.0f}",
+        f"{value['retention']:.0%}", f"{value['slot_accuracy']:.2f}", f"{value['latency_median_s']:.2f} s",
+        f"{value['peak_memory_mb']:,.0f} MB", f"{accuracy.seeds:.0f}",
     ]
     return f"| {' | '.join(cells)} |"
 
