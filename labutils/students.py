@@ -157,10 +157,10 @@ class StudentTrainer(SFTTrainer):
         counted = inputs["attention_mask"][:, 1:] if "teacher_ids" in inputs else completion
         weights = position_weights(labels, counted, **self.weights)
         hidden = model.get_base_model() if hasattr(model, "get_base_model") else model
+        chosen = weights > 0  # the language-model head runs only where the loss counts; the loss itself is taken in float32
         with self.accelerator.autocast():  # the trainer would do it in the model's own `forward`, which is not called here
             states = hidden.model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], use_cache=False)
-        chosen = weights > 0  # the language-model head runs only where the loss counts, and in full precision
-        logits = hidden.lm_head(states.last_hidden_state[:, :-1][chosen].to(hidden.lm_head.weight.dtype))
+            logits = hidden.lm_head(states.last_hidden_state[:, :-1][chosen])
         if "teacher_ids" in inputs:
             losses = top_k_divergence(logits, inputs["teacher_ids"][:, :-1][chosen], inputs["teacher_logs"][:, :-1][chosen])
         else:
