@@ -54,7 +54,7 @@ def layer_recipes(profile: Profile) -> list[Recipe]:
     """Which layers, and how many: four choices and random weights at each size, on a small equal budget."""
     choices = ("first", "even", "ends", "last", "random")
     return [
-        Recipe(f"layers-{choice}-{count}", count, choice, answers=profile.curve_answers)
+        Recipe(f"layers-{choice}-{count}", count, choice, answers=profile.curve_answers, epochs=2)
         for count in profile.curve_layers
         for choice in choices
     ]
@@ -74,15 +74,15 @@ def size_recipes(profile: Profile) -> list[Recipe]:
 
 def rate_recipes(profile: Profile) -> list[Recipe]:
     """Learning rates, full fine-tuning against LoRA, on a small equal budget."""
-    base = Recipe("rate", profile.student_layers, answers=profile.sweep_answers)
+    base = Recipe("rate", profile.student_layers, answers=profile.sweep_answers, epochs=2)
     full = [replace(base, name=f"rate-full-{rate:g}", rate=rate) for rate in profile.sweep_rates]
     lora = [replace(base, name=f"rate-lora-{10 * rate:g}", rate=10 * rate, lora=16) for rate in profile.sweep_rates[-3:]]
     return full + lora
 
 
 def verification_recipes(profile: Profile) -> list[Recipe]:
-    """The same number of answers, from the same prompts, verified or taken as they come."""
-    verified = Recipe(f"layers-first-{profile.student_layers}", profile.student_layers, answers=profile.curve_answers)
+    """The same number of answers, from the same pool, verified or taken as they come."""
+    verified = Recipe(f"layers-first-{profile.student_layers}", profile.student_layers, answers=profile.curve_answers, epochs=2)
     return [verified, replace(verified, name="unverified", verified=False)]
 
 
