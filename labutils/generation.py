@@ -9,11 +9,11 @@ def complete(model, tokenizer, prompts: list[str], max_new_tokens: int, temperat
     """One completion a prompt, all in one batch: greedy, or sampled where `temperature` is above 0.
 
     The library's `generate` computes every row until the longest answer has ended. Here a row leaves the batch at its end-of-text
-    token: a quarter more answers in the same time. No repetition penalty, even where a model brings one: it would spoil
+    token, which takes about a quarter off the time. No repetition penalty, even where a model brings one: it would spoil
     the copying of order numbers.
 
     Args:
-        prompts: padded on the left, so that every last token is a real one.
+        prompts: plain texts; they are padded on the left here, so that every last token is a real one.
         max_new_tokens: limit of a completion.
     """
     inputs = tokenizer(prompts, return_tensors="pt", padding=True, padding_side="left").to(model.device)

@@ -13,7 +13,7 @@ def lowered(model) -> torch.autocast:
 
     Allowed means `torch.set_float32_matmul_precision("medium")`, which a Lab calls for its profile; by itself torch follows it on few
     processors. Probabilities move by 0.004 on average. For scores and distributions, not for generation: there the rounding, which
-    differs with the size of a batch, would make answers depend on it. On a GPU the weights' own precision stays.
+    differs with the size of a batch, would make answers depend on it far more often. On a GPU the weights' own precision stays.
     """
     allowed = model.device.type == "cpu" and torch.get_float32_matmul_precision() != "highest"
     return torch.autocast(model.device.type, torch.bfloat16, enabled=allowed and has_bfloat16())

@@ -27,7 +27,7 @@ def rows(prompts: list[str], completions: list[str]) -> Dataset:
 
 
 def sft_config(profile: Profile, folder, **changes) -> SFTConfig:
-    """TRL's settings for this profile and machine: full precision on a CPU, mixed precision on a GPU.
+    """TRL's settings for this profile and machine: products in bfloat16 where both allow it; on a GPU, in the profile's precision.
 
     `changes` override any field, for example `max_steps` or `learning_rate`.
     """
