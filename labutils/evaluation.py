@@ -5,29 +5,32 @@ import pandas as pd
 from sacrebleu.metrics import BLEU, CHRF
 
 from .data import Example
-from .tasks import Answer
+from .tasks import Answer, Task
 from .teachers import LocalTeacher, label_log_probabilities
 
 RESAMPLES = 2000
 
 
-def predict(model, tokenizer, task, examples: list[Example], replies: int, batch_size: int = 32, max_new_tokens: int = 48) -> pd.DataFrame:
-    """One row an example: gold label, predicted label, its probability, whether it is right; and for the first `replies`
-    examples the full completion and its scores.
+def predict(model, tokenizer, task: Task, examples: list[Example], replies: int, batch_size: int = 32) -> pd.DataFrame:
+    """One row an example: gold, predicted, the task's main score; and for the first `replies` examples (all of them, where the task's
+    answers cannot be listed) the full completion and its scores.
 
-    The label is the most probable of the task's labels after the prompt (one forward pass); the completion is greedy.
+    A label is the most probable of the task's labels after the prompt (one forward pass); the completion is greedy.
     """
     prompts = [task.prompt(example) for example in examples]
-    logs = label_log_probabilities(model, tokenizer, prompts, list(task.labels), batch_size)
     table = pd.DataFrame({"id": [e.id for e in examples], "gold": [e.label for e in examples]})
-    table["predicted"] = [task.labels[column] for column in logs.argmax(1)]
-    table["probability"] = np.exp(logs.max(1))
-    table["intent_accuracy"] = (table["gold"] == table["predicted"]).astype(float)
-    replies = min(replies, len(examples))
-    generator = LocalTeacher(model, tokenizer, batch_size, max_new_tokens)
+    if task.labels:
+        logs = label_log_probabilities(model, tokenizer, prompts, list(task.labels), batch_size)
+        table["predicted"] = [task.labels[column] for column in logs.argmax(1)]
+        table["probability"] = np.exp(logs.max(1))
+        table[task.main] = (table["gold"] == table["predicted"]).astype(float)
+    replies = min(replies, len(examples)) if task.labels else len(examples)
+    generator = LocalTeacher(model, tokenizer, batch_size, task.max_new_tokens)
     completions = generator.respond(prompts[:replies], progress=False)
-    scores = task.score([task.parse(text) for text in completions], examples[:replies])
-    return table.join(pd.DataFrame({"completion": completions, **scores}))
+    answers = [task.parse(text) for text in completions]
+    if not task.labels:
+        table["predicted"] = [answer.label for answer in answers]
+    return table.join(pd.DataFrame({"completion": completions, **task.score(answers, examples[:replies])}))
 
 
 def interval(values, seed: int = 0) -> tuple[float, float, float]:
@@ -97,7 +100,7 @@ def quality_rows(model: str, predictions: list[pd.DataFrame], task, examples: li
     other seeds.
     """
     rows = []
-    for metric in ("intent_accuracy", "valid", "slot_accuracy", "rouge_l"):
+    for metric in (task.main, *task.metrics):
         values = np.stack([table[metric].dropna().to_numpy(float) for table in predictions])
         rows.append((model, metric, *interval(values), len(predictions)))
     by_id = {example.id: example for example in examples}
@@ -108,6 +111,5 @@ def quality_rows(model: str, predictions: list[pd.DataFrame], task, examples: li
         scores.append(corpus_scores(answers, [by_id[i] for i in answered["id"]]))
     for metric in scores[0]:
         rows.append((model, metric, *np.mean([score[metric] for score in scores], axis=0), len(predictions)))
-    main = next(row for row in rows if row[1] == "intent_accuracy")
-    rows.append((model, "main", *main[2:]))
+    rows.append((model, "main", *rows[0][2:]))
     return pd.DataFrame(rows, columns=["model", "metric", "value", "low", "high", "seeds"])

@@ -1,0 +1,55 @@
+"""What every task is made of: prompt, parse, verify, score."""
+
+from dataclasses import dataclass, field
+
+from ..data import Example
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A parsed completion. `label` is None when the completion does not have the agreed form."""
+
+    label: str | None = None
+    slots: dict = field(default_factory=dict)
+    reply: str = ""
+
+
+@dataclass(frozen=True)
+class Task:
+    """The base of all tasks: messages as the prompt, and four parts that a task fills in.
+
+    Attributes:
+        labels: the answers that there are, where they can be listed (then one forward pass over the prompt decides); else empty.
+        slots: names of the slots of an answer.
+        name: of its folder under `data/`, and of LAB_TASK.
+        main: the metric that decides, between 0 and 1.
+        metrics: of `score`, in the order of tables.
+        max_new_tokens: limit of a completion.
+    """
+
+    labels: tuple[str, ...] = ()
+    slots: tuple[str, ...] = ()
+    name = "task"
+    main = "accuracy"
+    metrics: tuple[str, ...] = ("valid",)
+    max_new_tokens = 48
+
+    def prompt(self, example: Example) -> str:
+        """The text before the completion: what was said so far, then `Answer:`."""
+        return "\n".join([*(text for _, text in example.turns), "Answer:"])
+
+    def gold(self, example: Example) -> str:
+        """The completion of a labelled example (it starts with a blank, as tokenizers expect)."""
+        return f" {example.reply}"
+
+    def parse(self, text: str) -> Answer:
+        """Read a completion; an empty Answer when it is not of the agreed form."""
+        raise NotImplementedError
+
+    def verify(self, answer: Answer, example: Example) -> list[str]:
+        """Reasons to reject an answer; an empty list means that it may become training data."""
+        raise NotImplementedError
+
+    def score(self, answers: list[Answer], examples: list[Example]) -> dict[str, list[float]]:
+        """One number between 0 and 1 per example and metric."""
+        raise NotImplementedError
