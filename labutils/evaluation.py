@@ -12,7 +12,7 @@ RESAMPLES = 2000
 
 
 def predict(model, tokenizer, task: Task, examples: list[Example], replies: int, batch_size: int = 32) -> pd.DataFrame:
-    """One row an example: gold, predicted, the task's main score; and for the first `replies` examples (all of them, where the task's
+    """One row an example: gold, predicted, `main` (the task's main score); and for the first `replies` examples (all of them, where the task's
     answers cannot be listed) the full completion and its scores.
 
     A label is the most probable of the task's labels after the prompt (one forward pass); the completion is greedy.
@@ -23,14 +23,17 @@ def predict(model, tokenizer, task: Task, examples: list[Example], replies: int,
         logs = label_log_probabilities(model, tokenizer, prompts, list(task.labels), batch_size)
         table["predicted"] = [task.labels[column] for column in logs.argmax(1)]
         table["probability"] = np.exp(logs.max(1))
-        table[task.main] = (table["gold"] == table["predicted"]).astype(float)
+        table["main"] = (table["gold"] == table["predicted"]).astype(float)
     replies = min(replies, len(examples)) if task.labels else len(examples)
     generator = LocalTeacher(model, tokenizer, batch_size, task.max_new_tokens)
     completions = generator.respond(prompts[:replies], progress=False)
     answers = [task.parse(text) for text in completions]
     if not task.labels:
         table["predicted"] = [answer.label for answer in answers]
-    return table.join(pd.DataFrame({"completion": completions, **task.score(answers, examples[:replies])}))
+    scores = task.score(answers, examples[:replies])
+    if not task.labels:
+        table["main"] = scores.pop(task.main)
+    return table.join(pd.DataFrame({"completion": completions, **scores}))
 
 
 def interval(values, seed: int = 0) -> tuple[float, float, float]:
@@ -100,9 +103,10 @@ def quality_rows(model: str, predictions: list[pd.DataFrame], task, examples: li
     other seeds.
     """
     rows = []
-    for metric in (task.main, *task.metrics):
+    for metric in ("main", *task.metrics):
         values = np.stack([table[metric].dropna().to_numpy(float) for table in predictions])
         rows.append((model, metric, *interval(values), len(predictions)))
+    rows.insert(0, (model, task.main, *rows[0][2:]))
     by_id = {example.id: example for example in examples}
     scores = []
     for table in predictions:
@@ -111,5 +115,4 @@ def quality_rows(model: str, predictions: list[pd.DataFrame], task, examples: li
         scores.append(corpus_scores(answers, [by_id[i] for i in answered["id"]]))
     for metric in scores[0]:
         rows.append((model, metric, *np.mean([score[metric] for score in scores], axis=0), len(predictions)))
-    rows.append((model, "main", *rows[0][2:]))
     return pd.DataFrame(rows, columns=["model", "metric", "value", "low", "high", "seeds"])

@@ -11,7 +11,7 @@ def draw(lab: Lab) -> None:
     """Write every reference figure of a task's record; the alt texts stand in README and notebooks."""
     IMAGES.mkdir(exist_ok=True)
     lengths = {split: [len(audit.words(example.text)) for example in examples] for split, examples in lab.corpus.items()}
-    teacher = record.value("teacher", "intent_accuracy", lab.task.name)
+    teacher = record.value("teacher", "main", lab.task.name)
     figures = {
         record.folder(lab.task.name) / "accuracy.png": plots.accuracy_bars(record.results(lab.task.name)),
         IMAGES / "message_lengths.png": plots.message_lengths(lengths),

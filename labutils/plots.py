@@ -143,7 +143,7 @@ def rates_figure(record: pd.DataFrame) -> Figure:
 
 def accuracy_bars(results: pd.DataFrame) -> Figure:
     """Intent accuracy of each model with its 95% interval."""
-    table = results[results["metric"] == "intent_accuracy"].set_index("model")
+    table = results[results["metric"] == "main"].set_index("model")
     table = table.reindex([name for name in COLOURS if name in table.index])
     summary = ", ".join(f"{name} {value:.2f}" for name, value in table["value"].items())
     figure, axis = _figure(f"Intent accuracy on the test set with 95% intervals: {summary}.")
@@ -159,13 +159,13 @@ def accuracy_bars(results: pd.DataFrame) -> Figure:
 def quality_against_cost(results: pd.DataFrame) -> Figure:
     """Accuracy against median latency, and against peak memory: the better model stands higher and further left."""
     wide = results.pivot_table(index="model", columns="metric", values="value")
-    wide = wide.dropna(subset=["latency_median_s", "intent_accuracy"])
+    wide = wide.dropna(subset=["latency_median_s", "main"])
     alt = "Two scatter plots: accuracy against latency and against peak memory; students lie left of the teacher."
     figure, axes = _figure(alt, 8, 3.6, ncols=2, sharey=True)
     columns = {"latency_median_s": "median seconds an answer", "peak_memory_mb": "peak memory (MB)"}
     for axis, (column, name) in zip(axes, columns.items()):
         for model, row in wide.iterrows():
-            axis.scatter(row[column], row["intent_accuracy"], s=25 + row["parameters"] / 1e6, color=COLOURS.get(model, "grey"), label=model)
+            axis.scatter(row[column], row["main"], s=25 + row["parameters"] / 1e6, color=COLOURS.get(model, "grey"), label=model)
         axis.set(xlabel=name, xlim=(0, None), ylim=(0, 1))
     axes[0].set_ylabel("intent accuracy (test)")
     axes[1].legend(frameon=False, fontsize=8)
@@ -191,7 +191,7 @@ def per_label(tables: dict[str, pd.DataFrame], labels: list[str]) -> Figure:
     """Accuracy per label, a mark for each model."""
     figure, axis = _figure("Accuracy per intent, one mark for each model.", height=0.3 * len(labels) + 1)
     for model, table in tables.items():
-        accuracy = table.groupby("gold")["intent_accuracy"].mean().reindex(labels)
+        accuracy = table.groupby("gold")["main"].mean().reindex(labels)
         axis.plot(accuracy, range(len(labels)), "o", color=COLOURS.get(model, "grey"), label=model, alpha=0.85)
     axis.set_yticks(range(len(labels)), labels)
     axis.set(xlabel="accuracy (test)", xlim=(0, 1.03))

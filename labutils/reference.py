@@ -60,7 +60,7 @@ def work(lab: Lab) -> None:
         seconds = time.time() - start
         with (lab.folder / SECONDS).open("a", encoding="utf-8") as file:
             file.write(f"{recipe.name},{seed},{torch.get_num_threads() * seconds:.0f}\n")
-        print(f"{recipe.name} seed {seed}: {table['intent_accuracy'].mean():.3f} on {split}, {seconds:.0f} s", flush=True)
+        print(f"{recipe.name} seed {seed}: {table['main'].mean():.3f} on {split}, {seconds:.0f} s", flush=True)
 
 
 def _end_with(record: int) -> None:
@@ -106,7 +106,7 @@ def publish(lab: Lab, seconds: float) -> None:
     ship_teacher(lab)
     ship(lab, table, seconds)
     figures.draw(lab)
-    print(table[table["metric"].isin(["intent_accuracy", "retention"])].to_string(index=False))
+    print(table[table["metric"].isin(["main", "retention"])].to_string(index=False))
 
 
 def curve(lab: Lab, recipes: list[Recipe], split: str) -> pd.DataFrame:
@@ -116,7 +116,7 @@ def curve(lab: Lab, recipes: list[Recipe], split: str) -> pd.DataFrame:
     for recipe in recipes:
         candidates = [[lab.predictions_path(recipe, seed, split, replies) for replies in (None, 0)] for seed in lab.profile.seeds]
         found = [next((path for path in paths if path.exists()), None) for paths in candidates]
-        tables = [read_table(path)["intent_accuracy"] for path in found if path]
+        tables = [read_table(path)["main"] for path in found if path]
         if tables:
             value, low, high = evaluation.interval(pd.concat(tables, axis=1).T.to_numpy())
             size = models.llama_parameters(lab.untouched[0].config, recipe.layers, vocabulary)

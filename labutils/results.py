@@ -23,9 +23,9 @@ def predictions(lab: Lab, finished_only: bool = False) -> dict[str, list[pd.Data
 def quality(lab: Lab, tables: dict[str, list[pd.DataFrame]]) -> pd.DataFrame:
     """Quality and retention rows of every model."""
     rows = [evaluation.quality_rows(name, found, lab.task, lab.corpus["test"]) for name, found in tables.items()]
-    teacher = np.stack([table[lab.task.main] for table in tables["teacher"]])
+    teacher = np.stack([table["main"] for table in tables["teacher"]])
     kept = [
-        (name, "retention", *evaluation.retention(np.stack([t[lab.task.main] for t in found]), teacher), len(found))
+        (name, "retention", *evaluation.retention(np.stack([t["main"] for t in found]), teacher), len(found))
         for name, found in tables.items()
     ]
     return pd.concat([*rows, pd.DataFrame(kept, columns=COLUMNS)], ignore_index=True)
@@ -67,6 +67,6 @@ def save(lab: Lab, *parts: pd.DataFrame) -> pd.DataFrame:
 
 def verdicts(tables: dict[str, list[pd.DataFrame]], ours: str = "distilled") -> pd.DataFrame:
     """Paired comparison of one model with every other, and the verdict in words."""
-    stacks = {name: np.stack([table["intent_accuracy"] for table in found]) for name, found in tables.items()}
+    stacks = {name: np.stack([table["main"] for table in found]) for name, found in tables.items()}
     rows = {name: evaluation.compare(stacks[ours], stack) for name, stack in stacks.items() if name != ours}
     return pd.DataFrame(rows).T
