@@ -17,15 +17,15 @@ def answer_pool(lab) -> pd.DataFrame:
         pool = pool[: 2 * profile.answers]
     prompts = [task.prompt(example) for example in pool]
     model, tokenizer = lab.speaking_teacher
-    teacher = teachers.LocalTeacher(model, tokenizer, profile.generation_batch, profile.max_new_tokens)
+    teacher = teachers.LocalTeacher(model, tokenizer, profile.generation_batch, lab.max_new_tokens)
     live = profile.live_prompts if lab.shipped else len(pool)
     own = teachers.AnswerCache(lab.own_answers)
     completions = teacher.respond(prompts[:live], own) + teacher.respond(prompts[live:], lab.cache())
-    confidence = _confidence(lab, model, tokenizer, pool, prompts, live)
+    confidence = _confidence(lab, model, tokenizer, pool, prompts, completions, live)
     parsed = [task.parse(text) for text in completions]
     reasons = [task.verify(answer, example) for answer, example in zip(parsed, pool)]
     for place, value in enumerate(confidence):
-        if value < profile.min_confidence:
+        if value < lab.min_confidence:
             reasons[place].append("teacher not confident")
     return pd.DataFrame({
         "id": [e.id for e in pool], "source": [e.source for e in pool], "prompt": prompts,
@@ -34,15 +34,20 @@ def answer_pool(lab) -> pd.DataFrame:
     })
 
 
-def _confidence(lab, model, tokenizer, pool, prompts, live: int) -> list[float]:
-    """The teacher's probability of its label: computed for the live prompts, read for those that came shipped."""
+def _confidence(lab, model, tokenizer, pool, prompts, completions, live: int) -> list[float]:
+    """The teacher's probability of its label, where labels can be listed, else of its whole answer: computed for the live prompts, read
+    for those that came shipped."""
     known = {}
     if lab.shipped:
         lines = (lab.shipped / "teacher_answers.jsonl").read_text(encoding="utf-8").splitlines()
         known = {row["id"]: row["confidence"] for row in map(json.loads, lines)}
     missing = [i for i, example in enumerate(pool) if i < live or example.id not in known]
-    logs = teachers.label_log_probabilities(model, tokenizer, [prompts[i] for i in missing], list(lab.task.labels))
-    found = dict(zip(missing, np.exp(logs.max(1)).round(4).tolist()))
+    asked = [prompts[i] for i in missing]
+    if lab.task.labels:
+        logs = teachers.label_log_probabilities(model, tokenizer, asked, list(lab.task.labels)).max(1)
+    else:
+        logs = teachers.completion_log_probabilities(model, tokenizer, asked, [completions[i] for i in missing])
+    found = dict(zip(missing, np.exp(logs).round(4).tolist()))
     return [found.get(i, known.get(example.id)) for i, example in enumerate(pool)]
 
 

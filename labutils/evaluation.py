@@ -11,7 +11,8 @@ from .teachers import LocalTeacher, label_log_probabilities
 RESAMPLES = 2000
 
 
-def predict(model, tokenizer, task: Task, examples: list[Example], replies: int, batch_size: int = 32) -> pd.DataFrame:
+def predict(model, tokenizer, task: Task, examples: list[Example], replies: int, batch_size: int = 32,
+            max_new_tokens: int | None = None) -> pd.DataFrame:
     """One row an example: gold, predicted, `main` (the task's main score); and for the first `replies` examples (all of them, where the task's
     answers cannot be listed) the full completion and its scores.
 
@@ -25,7 +26,7 @@ def predict(model, tokenizer, task: Task, examples: list[Example], replies: int,
         table["probability"] = np.exp(logs.max(1))
         table["main"] = (table["gold"] == table["predicted"]).astype(float)
     replies = min(replies, len(examples)) if task.labels else len(examples)
-    generator = LocalTeacher(model, tokenizer, batch_size, task.max_new_tokens)
+    generator = LocalTeacher(model, tokenizer, batch_size, max_new_tokens or task.max_new_tokens)
     completions = generator.respond(prompts[:replies], progress=False)
     answers = [task.parse(text) for text in completions]
     if not task.labels:

@@ -15,7 +15,7 @@ def draw(lab: Lab) -> None:
     figures = {
         record.folder(lab.task.name) / "accuracy.png": plots.accuracy_bars(record.results(lab.task.name)),
         IMAGES / "message_lengths.png": plots.message_lengths(lengths),
-        IMAGES / "confidence.png": plots.confidence_against_accuracy(answers.checked(lab), lab.profile.min_confidence),
+        IMAGES / "confidence.png": plots.confidence_against_accuracy(answers.checked(lab), lab.min_confidence),
         IMAGES / "layers.png": plots.layers_figure(record.curve("layers", lab.task.name), teacher),
         IMAGES / "sizes.png": plots.size_figure(record.curve("sizes", lab.task.name), teacher),
     }

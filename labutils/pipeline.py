@@ -74,6 +74,16 @@ class Lab:
         path = self.shipped / "provenance.json"
         return path.exists() and json.loads(path.read_text(encoding="utf-8"))["data"] == data_hash(self.task.name)
 
+    @property
+    def max_new_tokens(self) -> int:
+        """Limit of a completion."""
+        return self.profile.max_new_tokens or self.task.max_new_tokens
+
+    @property
+    def min_confidence(self) -> float:
+        """Answers that the teacher is less sure of are dropped."""
+        return self.task.min_confidence if self.profile.min_confidence is None else self.profile.min_confidence
+
     @cached_property
     def prompts(self) -> dict[str, list[str]]:
         """The task's prompts of each split."""
@@ -90,7 +100,7 @@ class Lab:
             students.rows([self.task.prompt(e) for e in split], [self.task.gold(e) for e in split])
             for split in (examples, self.corpus["validation"])
         )
-        adapter.train(self.profile, train, validation, folder, **changes)
+        adapter.train(self.profile, train, validation, folder, self.task.teacher_weights, **changes)
         return adapter.load(self.profile, folder)
 
     @property
@@ -222,11 +232,13 @@ class Lab:
     def _settings(self, recipe: Recipe, tokenizer, seed: int) -> dict:
         """Arguments of `students.fine_tune` that carry out a recipe."""
         table, profile = self.training_rows(recipe), self.profile
-        share = 1 if recipe.soft else 0.5  # of the label in the loss: the same with the prompt's positions as without
+        weights = self.task.weights
+        if not recipe.soft:  # without the prompt's positions: half as many, so that the first token has the same share of all weight
+            weights = tuple(max(1.0, 0.5 * weight / weights[-1]) for weight in weights)
         return {
             "dataset": students.rows(table["prompt"].tolist(), table["completion"].tolist()), "profile": profile,
             "targets": self.targets(table, tokenizer) if recipe.soft else None, "folder": self.folder / "trainer", "seed": seed,
-            "label_weight": share * profile.label_weight, "field_weight": max(1.0, share * profile.field_weight), "lora_rank": recipe.lora,
+            "weights": weights, "lora_rank": recipe.lora,
             "max_steps": self.steps(recipe),
             "learning_rate": recipe.rate or profile.learning_rate,
         }
@@ -286,8 +298,7 @@ class Lab:
 
     def _predict(self, model, tokenizer, split: str, replies: int | None = None) -> pd.DataFrame:
         replies = self.profile.replies if replies is None else replies
-        profile = self.profile
-        sizes = (profile.generation_batch, profile.max_new_tokens)
+        sizes = (self.profile.generation_batch, self.max_new_tokens)
         return evaluation.predict(model, tokenizer, self.task, self.corpus[split], replies, *sizes)
 
 

@@ -160,7 +160,7 @@ def write_provenance(lab: Lab, folder, seconds: float) -> None:
     settings = {
         "data": data_hash(lab.task.name), "recipe": recipe_hash(lab.profile), "prompt_version": PROMPT_VERSION,
         "teacher": "SmolLM2-135M-Instruct (Apache-2.0), adapted by LoRA", "weights_sha256": models.GGUF_SHA256, "adapter": lab.teacher_id,
-        "sampling": {"temperature": 0, "max_new_tokens": lab.profile.max_new_tokens}, "answers_licence": "CC0-1.0",
+        "sampling": {"temperature": 0, "max_new_tokens": lab.max_new_tokens}, "answers_licence": "CC0-1.0",
         "versions": {name: version(name) for name in ("torch", "transformers", "trl", "peft", "datasets")},
         "machine": f"{platform.machine()}, {torch.get_num_threads()} threads, {platform.system()}",
         "date": datetime.date.today().isoformat(), "seconds_of_last_sitting": round(seconds),

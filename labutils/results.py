@@ -53,7 +53,7 @@ def speeds(lab: Lab, names=None) -> pd.DataFrame:
     prompts = lab.prompts["test"][: lab.profile.bench_prompts]
     rows = []
     for name, folder in model_folders(lab, names).items():
-        measured = speed.measure(folder, prompts, max_new_tokens=lab.profile.max_new_tokens)
+        measured = speed.measure(folder, prompts, max_new_tokens=lab.max_new_tokens)
         rows.append(speed.speed_rows(name, measured, models.parameters(models.load(folder)[0])))
     return pd.concat(rows, ignore_index=True)
 

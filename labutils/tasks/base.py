@@ -25,6 +25,10 @@ class Task:
         main: the metric that decides, between 0 and 1.
         metrics: of `score`, in the order of tables.
         max_new_tokens: limit of a completion.
+        min_confidence: answers that the teacher gives a smaller probability are dropped.
+        weights: in a student's loss, of the completion's first token, of the others of its fields, and of its words, against 1 for a
+            position of the prompt: a few tokens decide, and they should not drown among the rest.
+        teacher_weights: the same, when the teacher is adapted (on completions alone).
     """
 
     labels: tuple[str, ...] = ()
@@ -33,6 +37,9 @@ class Task:
     main = "accuracy"
     metrics: tuple[str, ...] = ("valid",)
     max_new_tokens = 48
+    min_confidence = 0.5
+    weights: tuple[float, float, float] = (20.0, 20.0, 20.0)
+    teacher_weights: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
     def prompt(self, example: Example) -> str:
         """The text before the completion: what was said so far, then `Answer:`."""

@@ -19,6 +19,9 @@ class Conversation(Task):
     name = "conversation"
     main = "intent_accuracy"
     metrics = ("valid", "slot_accuracy", "rouge_l")
+    min_confidence = 0.95
+    weights = (60.0, 3.0, 1.0)  # the label among about 60 positions: half of all weight
+    teacher_weights = (30.0, 1.0, 1.0)
     reply_words = 25
 
     def prompt(self, example: Example) -> str:

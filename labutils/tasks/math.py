@@ -20,6 +20,7 @@ class Math(Task):
     main = "exact_answer"
     metrics = ("valid", "grounded_steps")
     max_new_tokens = 64
+    weights = (10.0, 10.0, 10.0)
 
     def parse(self, text: str) -> Answer:
         steps = text.strip()

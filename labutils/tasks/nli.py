@@ -12,6 +12,9 @@ class Nli(Task):
 
     name = "nli"
     main = "accuracy"
+    min_confidence = 0.9
+    weights = (80.0, 1.0, 1.0)
+    teacher_weights = (10.0, 1.0, 1.0)
     reason_words = 20
 
     def gold(self, example: Example) -> str:
