@@ -16,8 +16,10 @@ KINDS, POOLS, COMMON = FRAGMENTS["kinds"], FRAGMENTS["pools"], FRAGMENTS["common
 GROUPS = POOLS["groups"]
 ITEM_GROUP = {item: name for name, group in GROUPS.items() for item in group["items"]}
 TOPICS = sorted({kind["topic"] for kind in KINDS.values()})
+LOWERABLE, NAMES = set(POOLS["lowerable"].split()), {name for name, _ in POOLS["names"]}
 LABELS = ["entailment", "contradiction", "neutral"]
-MAX_POLICY, MAX_CLAIM, MAX_REASON = 56, 24, 17  # words
+MAX_POLICY, MAX_CLAIM, MAX_REASON = 48, 22, 16  # words
+MISSING_SHARE = 0.3  # of the neutral claims, about a rule that the policy lacks altogether
 BRACKET = re.compile(r"\[([^\[\]]*)\]")
 SLOT = re.compile(r"\{(\w+)\}")
 ONES = ("zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
@@ -50,7 +52,7 @@ def number(value):
 def show(value, fmt, ctx):
     """Print a value of a kind's attribute in the style of the triple."""
     if fmt == "money":
-        return number(value) + ctx["cur"]
+        return number(value) + (ctx["cur"][:-1] if value == 1 and ctx["cur"] else ctx["cur"])
     if fmt == "date":
         return date_text(value, ctx)
     if fmt == "time":
@@ -100,7 +102,8 @@ def person(rng):
     if rng.random() < 0.82:
         name, sex = rng.choice(POOLS["names"])
     else:
-        name, sex = rng.choice(POOLS["people"]), rng.choice(["she", "he"])
+        name, sex = rng.choice(POOLS["people"])
+        sex = sex or rng.choice(["she", "he"])
     forms = {"she": ("she", "her", "her"), "he": ("he", "his", "him")}[sex]
     return {"who": name, "whos": name + ("'" if name.endswith("s") else "'s"),
             "he": forms[0], "his": forms[1], "him": forms[2]}
@@ -142,9 +145,9 @@ def pick_item(kind, ctx, rng):
 
 def draw_scope(kind, claims, rng):
     """Which goods a rule speaks of: a text and the set of articles (None means all)."""
-    groups = allowed_groups(kind)
+    groups, noall = allowed_groups(kind), kind.get("noall", False)
     item = claims[0]["item"] if claims else rng.choice(GROUPS[rng.choice(groups)]["items"])
-    roll = rng.random()
+    roll = rng.random() if not noall else rng.uniform(0.2, 1)
     if roll < 0.2:
         return rng.choice(POOLS["all_goods"]), None
     group = ITEM_GROUP[item] if roll < 0.6 else rng.choice(groups)
@@ -152,12 +155,17 @@ def draw_scope(kind, claims, rng):
         others = [g for g in groups if g != group]
         pair = [group, rng.choice(others)] if others else [group]
         rng.shuffle(pair)
-        return join([rng.choice(GROUPS[g]["names"]) for g in pair], rng), {i for g in pair for i in GROUPS[g]["items"]}
+        return join([group_name(g, rng) for g in pair], rng), {i for g in pair for i in GROUPS[g]["items"]}
     if 0.44 < roll < 0.52 or 0.78 < roll < 0.85:
         first = item if roll < 0.6 else rng.choice(GROUPS[group]["items"])
         two = {first, rng.choice(GROUPS[group]["items"])}
         return join([plural(i) for i in sorted(two, key=lambda _: rng.random())], rng), two
-    return rng.choice(GROUPS[group]["names"]), set(GROUPS[group]["items"])
+    return group_name(group, rng), set(GROUPS[group]["items"])
+
+
+def group_name(group, rng):
+    """A name of a group of goods."""
+    return rng.choice(GROUPS[group]["names"])
 
 
 # ---------------------------------------------------------------- families: num
@@ -559,6 +567,8 @@ def window_truth(kind, rule, claim):
         return False, "early"
     if rule["form"] != "from" and day > end:
         return False, "late"
+    if rule["form"] != "span" and day in (start, end):
+        return None, "bad"  # on the one day that is given it is decided after all
     if rule["form"] == "from":
         return None, "noend"
     if rule["form"] == "until":
@@ -674,16 +684,17 @@ def calc_rule(kind, claims, ctx, rng):
     form = rng.choice(sorted(kind["rule"]))
     r, r2 = rng.sample(kind["r"], 2)
     s = rng.choice(kind.get("s", [0]))
-    vals = {"r": show(r, kind.get("rfmt"), ctx), "r2": show(r2, kind.get("rfmt"), ctx), "s": show(s, kind.get("sfmt"), ctx),
+    vals = {"r": show(r, kind.get("rfmt"), ctx), "r2": show(r2, kind.get("rfmt"), ctx), "base": show(s, kind.get("sfmt"), ctx),
             "rw": small_words(r, rng), "r2w": small_words(r2, rng), "rless": ONES[r - 1] if isinstance(r, int) and 0 < r < 21 else ""}
     return {"form": form, "r": r, "r2": r2, "s": s, "text": rng.choice(kind["rule"][form]), "vals": vals}
 
 
 def calc_truth(kind, rule, claim):
     """Work the sum out."""
-    if rule["form"] == "split":
-        return None, "miss"
     y = FORMULAS[kind["formula"]](claim["x"], rule["r"], rule["s"])
+    if rule["form"] == "split":  # open only if the claimed sum is right for one of the two rates
+        y2 = FORMULAS[kind["formula"]](claim["x"], rule["r2"], rule["s"])
+        return None, "miss" if y != y2 and claim["o"] in (y, y2) else "bad"
     if abs(y - round(y)) > 1e-9 or y <= 0:
         return None, "bad"
     claim["y"] = round(y)
@@ -776,6 +787,7 @@ def draw_rule(kind_id, claims, ctx, rng):
     if rule is None:
         return None
     rule.update(kind=kind_id, covers=None)
+    rule["vals"]["one"] = ctx["cur"].strip()[:-1] or "unit of money"
     if kind.get("scoped"):
         scope, rule["covers"] = draw_scope(kind, claims, rng)
         rule["vals"] = {"G": scope, **rule["vals"]}
@@ -830,14 +842,24 @@ def choose_kinds(rng):
 TOPIC_WHEEL = [kind["topic"] for kind in KINDS.values()]  # topics with more kinds come more often
 
 
+ONE_SIDED = ("modal", "clock")
+
+
 def plan(rng):
     """Say which kind each of the three claims is about; the neutral one may be about a missing kind."""
     kinds, missing = choose_kinds(rng)
     targets = {label: rng.choice(kinds) for label in LABELS}
     if len(kinds) > 1 and rng.random() < 0.6:
         targets["entailment"], targets["contradiction"] = rng.sample(kinds, 2)
-    if rng.random() < 0.4:
+    if rng.random() < MISSING_SHARE:
         targets["neutral"] = missing
+    used = {targets["entailment"], targets["contradiction"]}
+    if targets["neutral"] in used and KINDS[targets["neutral"]]["family"] in ONE_SIDED:
+        free = [k for k in kinds if k not in used]  # such a rule cannot decide one claim and leave another open
+        targets["neutral"] = free[0] if free else missing
+        if len(kinds) > 1 and not free:
+            targets["neutral"], other = kinds
+            targets["entailment"] = targets["contradiction"] = other
     return kinds, targets
 
 
@@ -861,7 +883,7 @@ def build(rng):
     return ctx, rules, claims
 
 
-def reason(rule, claim, rng):
+def reason(rule, claim, ctx, rng):
     """The short reason: the deciding fact, or what the policy leaves open."""
     kind = KINDS[claim["kind"]]
     values = {**claim["vals"]}
@@ -872,48 +894,80 @@ def reason(rule, claim, rng):
         values = {**rule["vals"], **values, **claim.get("extra", {})}
         values.update({n: claim[n] for n in ("true", "rel") if n in claim})
         if "y" in claim:
-            values["truth"] = show(claim["y"], kind.get("yfmt"), {"cur": CUR[0]})
+            values["truth"] = show(claim["y"], kind.get("yfmt"), ctx)
     values["open"] = render(rng.choice(kind["open"]), values, rng, caps=False)
     choices = kind["why"].get(key) or COMMON["why"][key]
     return render(rng.choice(choices), values, rng)
 
 
-CUR = [""]  # currency of the triple being written, for sums in reasons
+def claim_text(claim, rng):
+    """The claim in words, now and then with a few words before it."""
+    text = render(claim["text"], claim["vals"], rng)
+    first = text.split()[0]
+    if rng.random() > 0.12 or ":" in text or not (first.lower() in LOWERABLE or first.removesuffix("'s") in NAMES):
+        return text
+    return rng.choice(POOLS["leads"]) + " " + (text[0].lower() + text[1:] if first.lower() in LOWERABLE else text)
+
+
+def shared(policy, claim):
+    """Share of the claim's words (cut to stems) that the policy has too."""
+    stems = [{w[:5] for w in re.findall(r"[a-z0-9]+", text.lower())} for text in (policy, claim)]
+    return len(stems[0] & stems[1]) / len(stems[1])
+
+
+def too_easy(policy, claims):
+    """Does the neutral claim share far fewer words with the policy than the other two do?"""
+    share = {label: shared(policy, claim) for label, claim in claims.items()}
+    return share["neutral"] < min(share["entailment"], share["contradiction"]) - 0.05
 
 
 def triple_rows(built, rng):
     """Turn a policy and its claims into three rows, or [] if something is too long."""
     ctx, rules, claims = built
-    CUR[0] = ctx["cur"]
     policy = " ".join(render(rule["text"], rule["vals"], rng) for rule in rules)
     if rng.random() < 0.08:
         policy = rng.choice(POOLS["openers"]) + " " + policy
+    small = rng.random() < 0.05  # some shops write everything in small letters
     if len(policy.split()) > MAX_POLICY or len(re.findall(r"[.!?](?= |$)", policy)) > 3:
         return []
     rows = []
     for label in LABELS:
         claim = claims[label]
         rule = next((r for r in rules if r["kind"] == claim["kind"]), None)
-        text, why = render(claim["text"], claim["vals"], rng), reason(rule, claim, rng)
+        text, why = claim_text(claim, rng), reason(rule, claim, ctx, rng)
         if len(text.split()) > MAX_CLAIM or len(why.split()) > MAX_REASON:
             return []
-        rows.append({"messages": [{"role": "user", "content": f"Policy: {policy}\nClaim: {text}"},
+        shown = (policy.lower(), text.lower()) if small else (policy, text)
+        rows.append({"messages": [{"role": "user", "content": "Policy: %s\nClaim: %s" % shown},
                                   {"role": "assistant", "content": why}], "label": label})
+    if too_easy(policy, {row["label"]: row["messages"][0]["content"].split("Claim: ")[1] for row in rows}) and rng.random() < 0.6:
+        return []
     rng.shuffle(rows)
     return rows if len({r["messages"][0]["content"] for r in rows}) == 3 else []
+
+
+def lopsided(claims, counts):
+    """Would this triple add to a label that its kinds of rule have too often already?"""
+    excess = [counts.get((c["kind"], label), 0) - min(counts.get((c["kind"], other), 0) for other in LABELS)
+              for label, c in claims.items()]
+    return sum(excess) > 3
 
 
 def generate(count, seed=0):
     """Return count rows, three neighbouring ones for every policy."""
     rng = random.Random(seed)
-    rows, seen = [], set()
+    rows, seen, counts = [], set(), {}
     while len(rows) < count:
         built = build(rng)
+        if built and lopsided(built[2], counts) and rng.random() < 0.85:
+            continue
         new = triple_rows(built, rng) if built else []
         texts = {row["messages"][0]["content"] for row in new}
         if new and not texts & seen:
             seen |= texts
             rows.extend(new)
+            for label, claim in built[2].items():
+                counts[claim["kind"], label] = counts.get((claim["kind"], label), 0) + 1
     return rows[:count]
 
 
