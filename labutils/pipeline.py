@@ -33,14 +33,11 @@ class Lab:
         self.corpus = load_corpus(name, self.profile)
         self.task = get_task(name, self.corpus["train"])
         self._check_gold()
-        self.shipped = ROOT / "data" / "reference" / name
         self.fresh = os.environ.get("LAB_FRESH") == "1" if fresh is None else fresh
         if self.profile.mixed_bfloat16:  # also where nothing is trained: see `precision.lowered`
             torch.set_float32_matmul_precision("medium")
-        self.record_fits = self._record_fits()
         packaged = self.profile.teacher == "bundled" and models.weights_source() == "package"  # else the adapter is not theirs
-        if self.fresh or not packaged or not self.record_fits:
-            self.shipped = None
+        self.shipped = self._record if self.record_fits and packaged and not self.fresh else None
         self._mark_folder()
 
     def _check_gold(self) -> None:
@@ -69,9 +66,14 @@ class Lab:
             what = " and ".join(changed)
             raise ValueError(f"{self.folder} holds what was made from {what}: delete it, or set LAB_RUNS to another folder.")
 
-    def _record_fits(self) -> bool:
+    @property
+    def _record(self):
+        return ROOT / "data" / "reference" / self.task.name
+
+    @cached_property
+    def record_fits(self) -> bool:
         """The shipped record speaks of this corpus, and of no other."""
-        path = self.shipped / "provenance.json"
+        path = self._record / "provenance.json"
         return path.exists() and json.loads(path.read_text(encoding="utf-8"))["data"] == data_hash(self.task.name)
 
     @property

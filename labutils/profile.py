@@ -84,6 +84,7 @@ PROFILES = {
         mixed_bfloat16=False, teacher_epochs=1, epochs=1, max_new_tokens=24, curve_sizes=(16, 32), curve_layers=(1, 2), curve_answers=16,
         sweep_rates=(5e-5, 6e-4), sweep_answers=16, bench_prompts=4, samples=2,
     ),
+    # Generating replies takes longer than all the other scores; the first 408 messages are the first round of writing (data/README.md).
     "full": dataclasses.replace(
         CPU, name="full", students=ALL_STUDENTS, live_prompts=10**9, replies=408, seeds=(0, 1, 2), curve_seeds=(0,),
         curve_answers=480, sweep_answers=320, sweep_rates=(1e-5, 5e-5, 2e-4, 6e-4),

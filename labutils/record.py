@@ -36,6 +36,11 @@ def value(model: str, metric: str, task: str | None = None) -> float:
     return float(row(model, metric, task)["value"])
 
 
+def verdicts(task: str | None = None) -> pd.DataFrame:
+    """The distilled student compared with every other model, message by message: difference, low, high, p, verdict."""
+    return pd.read_csv(folder(task) / "verdicts.csv", index_col="model")
+
+
 def curve(name: str, task: str | None = None) -> pd.DataFrame:
     """A curve of the record: `layers`, `sizes` or `rates`, one row a student."""
     table = pd.read_csv(folder(task) / f"{name}.csv")

@@ -104,7 +104,7 @@ def publish(lab: Lab, seconds: float) -> None:
     tables = results.predictions(lab, finished_only=True)
     table = results.save(lab, results.quality(lab, tables), results.speeds(lab, list(tables)))
     ship_teacher(lab)
-    ship(lab, table, seconds)
+    ship(lab, table, results.verdicts(tables), seconds)
     figures.draw(lab)
     print(table[table["metric"].isin(["main", "retention"])].to_string(index=False))
 
@@ -125,11 +125,12 @@ def curve(lab: Lab, recipes: list[Recipe], split: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def ship(lab: Lab, table: pd.DataFrame, seconds: float) -> None:
-    """Write the record's tables, the teacher's adapter and its answers to data/reference/<task>/, with provenance."""
+def ship(lab: Lab, table: pd.DataFrame, verdicts: pd.DataFrame, seconds: float) -> None:
+    """Write the record's tables to data/reference/<task>/, with provenance."""
     folder, profile = ROOT / "data" / "reference" / lab.task.name, lab.profile
     folder.mkdir(parents=True, exist_ok=True)
     table.to_csv(folder / "results.csv", index=False, float_format="%.5g")
+    verdicts.to_csv(folder / "verdicts.csv", index_label="model", float_format="%.5g")
     curves = {
         "layers": (layer_recipes(profile), "test"), "sizes": (size_recipes(profile), "test"),
         "verification": (verification_recipes(profile), "test"), "rates": (rate_recipes(profile), "validation"),

@@ -69,4 +69,4 @@ def verdicts(tables: dict[str, list[pd.DataFrame]], ours: str = "distilled") -> 
     """Paired comparison of one model with every other, and the verdict in words."""
     stacks = {name: np.stack([table["main"] for table in found]) for name, found in tables.items()}
     rows = {name: evaluation.compare(stacks[ours], stack) for name, stack in stacks.items() if name != ours}
-    return pd.DataFrame(rows).T
+    return pd.DataFrame(rows).T.infer_objects()

@@ -157,10 +157,10 @@ class StudentTrainer(SFTTrainer):
         counted = inputs["attention_mask"][:, 1:] if "teacher_ids" in inputs else completion
         weights = position_weights(labels, counted, **self.weights)
         hidden = model.get_base_model() if hasattr(model, "get_base_model") else model
+        chosen = weights > 0  # the language-model head runs only where the loss counts; the loss itself is taken in float32
         with self.accelerator.autocast():  # the trainer would do it in the model's own `forward`, which is not called here
             states = hidden.model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], use_cache=False)
-        chosen = weights > 0  # the language-model head runs only where the loss counts, and in full precision
-        logits = hidden.lm_head(states.last_hidden_state[:, :-1][chosen].to(hidden.lm_head.weight.dtype))
+            logits = hidden.lm_head(states.last_hidden_state[:, :-1][chosen])
         if "teacher_ids" in inputs:
             losses = top_k_divergence(logits, inputs["teacher_ids"][:, :-1][chosen], inputs["teacher_logs"][:, :-1][chosen])
         else:
@@ -238,7 +238,7 @@ def fine_tune(model, tokenizer, dataset: Dataset, profile: Profile, folder, targ
 def _say_what_was_left_out(count: int, total: int, max_length: int) -> None:
     """TRL silently drops an example whose completion begins beyond `max_length` tokens."""
     if count:
-        print(f"{count} of {total} training examples are longer than {max_length} tokens and were left out: raise max_length in profile.py.")
+        print(f"{count} of {total} training examples are longer than {max_length} tokens and were left out (max_length in profile.py).")
 
 
 def with_lora(model, rank: int):

@@ -13,6 +13,7 @@ import torch
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_exponential
 from tqdm import tqdm
 
+from .generation import complete
 from .precision import lowered
 
 
@@ -93,21 +94,8 @@ class LocalTeacher:
                 bar.update(len(batch))
         return [answers[key] for key in keys]
 
-    @torch.inference_mode()
     def _generate(self, prompts: list[str], temperature: float) -> list[str]:
-        inputs = self.tokenizer(prompts, return_tensors="pt", padding=True, padding_side="left").to(self.model.device)
-        options = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0} if temperature else {"do_sample": False}
-        options["repetition_penalty"] = 1.0  # some models bring another, which would spoil the copying of order numbers
-        # `generate` hands the head a slice of the prompt's states; on a CPU torch would copy the head's weights for every prompt
-        hook = self.model.get_output_embeddings().register_forward_pre_hook(lambda _, states: (states[0].contiguous(),))
-        try:
-            output = self.model.generate(
-                input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], max_new_tokens=self.max_new_tokens,
-                pad_token_id=self.tokenizer.pad_token_id, eos_token_id=self.tokenizer.eos_token_id, **options,
-            )
-        finally:
-            hook.remove()
-        return self.tokenizer.batch_decode(output[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+        return complete(self.model, self.tokenizer, prompts, self.max_new_tokens, temperature)
 
 
 @dataclass

@@ -110,6 +110,11 @@ def test_a_complete_machine_installs_nothing(installed):
     assert environment.install_commands([]) == []
 
 
+def test_a_profile_that_loads_in_four_bits_asks_for_the_library(installed, monkeypatch):
+    monkeypatch.setenv("LAB_PROFILE", "gpu")
+    assert "bitsandbytes" in names(environment.missing())
+
+
 def test_a_version_outside_the_range_counts_as_missing(installed):
     installed["peft"] = "0.11.0"
     assert "peft" in names(environment.missing())

@@ -64,20 +64,19 @@ def test_answer_ends_at_the_end_token(teacher, prompts):
 
 
 class Counted:
-    """Counts the prompts that a model's `generate` is given, and breaks it after some batches."""
+    """Counts the prompts that a teacher's model is given, and breaks it after some batches."""
 
     def __init__(self, teacher: LocalTeacher, batches: int | None = None):
-        self.prompts, self.batches, self.original = Counter(), batches, teacher.model.generate
-        self.tokenizer = teacher.tokenizer
-        teacher.model.generate = self.generate
+        self.prompts, self.batches, self.original = Counter(), batches, teacher._generate
+        teacher._generate = self.generate
 
-    def generate(self, input_ids, **options):
+    def generate(self, prompts, temperature):
         if self.batches is not None:
             if self.batches == 0:
                 raise KeyboardInterrupt
             self.batches -= 1
-        self.prompts.update(self.tokenizer.batch_decode(input_ids, skip_special_tokens=True))
-        return self.original(input_ids=input_ids, **options)
+        self.prompts.update(prompts)
+        return self.original(prompts, temperature)
 
 
 def test_stopped_run_loses_nothing_and_asks_nothing_twice(teacher, prompts, tmp_path):
@@ -86,7 +85,7 @@ def test_stopped_run_loses_nothing_and_asks_nothing_twice(teacher, prompts, tmp_
     with pytest.raises(KeyboardInterrupt):
         teacher.respond(prompts, AnswerCache(path), progress=False)
     assert len(AnswerCache(path).answers) == sum(broken.prompts.values()) == 8
-    teacher.model.generate = broken.original
+    teacher._generate = broken.original
     rest = Counted(teacher)
     assert teacher.respond(prompts, AnswerCache(path), progress=False) == expected
     assert broken.prompts + rest.prompts == Counter(prompts)
