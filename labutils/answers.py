@@ -1,6 +1,7 @@
 """Stage one of distillation: the teacher answers the pool, and each answer is verified before it may teach."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -52,9 +53,17 @@ def _confidence(lab, model, tokenizer, pool, prompts, completions, live: int) ->
 
 
 def checked(lab) -> pd.DataFrame:
-    """Those answers whose message's intent is known, with the columns `intended` and `right`; none for a corpus without
-    `pool_intents.csv`."""
-    path = data_dir(lab.task.name) / "pool_intents.csv"
-    intents = read_table(path).set_index("id")["intent"] if path.exists() else {}
-    table = lab.answers.assign(intended=lambda t: t["id"].map(intents)).dropna(subset="intended")
-    return table.assign(right=table["label"] == table["intended"])
+    """Those answers whose message's right answer is known, with the columns `kind` (the gold label) and `right` (the task's main score, 0 to
+    1); none for a corpus without `pool_gold.csv`."""
+    path, task = data_dir(lab.task.name) / "pool_gold.csv", lab.task
+    gold = read_table(path).set_index("id") if path.exists() else pd.DataFrame(columns=["label"])
+    table = lab.answers[lab.answers["id"].isin(gold.index)]
+    table = table.assign(kind=table["id"].map(gold["label"]))
+    if task.labels:
+        return table.assign(right=(table["label"] == table["kind"]).astype(float))
+    examples = {example.id: example for example in lab.corpus["pool"]}
+    known = [
+        replace(examples[row.Index], label=row.label, reply=row.reply, facts=tuple(json.loads(row.facts)))
+        for row in gold.loc[table["id"]].itertuples()
+    ]
+    return table.assign(right=task.score([task.parse(text) for text in table["completion"]], known)[task.main])

@@ -13,13 +13,13 @@ RESAMPLES = 2000
 
 def predict(model, tokenizer, task: Task, examples: list[Example], replies: int, batch_size: int = 32,
             max_new_tokens: int | None = None) -> pd.DataFrame:
-    """One row an example: gold, predicted, `main` (the task's main score); and for the first `replies` examples (all of them, where the task's
+    """One row an example: kind (its label), gold, predicted, `main` (the task's main score); and for the first `replies` examples (all of them, where the task's
     answers cannot be listed) the full completion and its scores.
 
     A label is the most probable of the task's labels after the prompt (one forward pass); the completion is greedy.
     """
     prompts = [task.prompt(example) for example in examples]
-    table = pd.DataFrame({"id": [e.id for e in examples], "gold": [e.label for e in examples]})
+    table = pd.DataFrame({"id": [e.id for e in examples], "kind": [e.label for e in examples], "gold": [task.target(e) for e in examples]})
     if task.labels:
         logs = label_log_probabilities(model, tokenizer, prompts, list(task.labels), batch_size)
         table["predicted"] = [task.labels[column] for column in logs.argmax(1)]
@@ -35,6 +35,16 @@ def predict(model, tokenizer, task: Task, examples: list[Example], replies: int,
     if not task.labels:
         table["main"] = scores.pop(task.main)
     return table.join(pd.DataFrame({"completion": completions, **scores}))
+
+
+def main_scores(model, tokenizer, task: Task, prompts: list[str], examples: list[Example], batch_size: int = 32) -> np.ndarray:
+    """The task's main score of each example, for prompts of any form: of the most probable label, or where answers cannot be listed of
+    the greedy completion."""
+    if task.labels:
+        logs = label_log_probabilities(model, tokenizer, prompts, list(task.labels), batch_size)
+        return np.array([task.labels[column] == example.label for column, example in zip(logs.argmax(1), examples)], dtype=float)
+    completions = LocalTeacher(model, tokenizer, batch_size, task.max_new_tokens).respond(prompts, progress=False)
+    return np.array(task.score([task.parse(text) for text in completions], examples)[task.main])
 
 
 def interval(values, seed: int = 0) -> tuple[float, float, float]:

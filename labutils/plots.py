@@ -187,11 +187,12 @@ def confusion(table: pd.DataFrame, labels: list[str]) -> Figure:
     return figure
 
 
-def per_label(tables: dict[str, pd.DataFrame], labels: list[str]) -> Figure:
-    """Accuracy per label, a mark for each model."""
-    figure, axis = _figure("Accuracy per intent, one mark for each model.", height=0.3 * len(labels) + 1)
+def per_label(tables: dict[str, pd.DataFrame]) -> Figure:
+    """Main score per gold label, a mark for each model."""
+    labels = sorted(set.union(*(set(table["kind"]) for table in tables.values())))
+    figure, axis = _figure("Score per gold label, one mark for each model.", height=0.3 * len(labels) + 1)
     for model, table in tables.items():
-        accuracy = table.groupby("gold")["main"].mean().reindex(labels)
+        accuracy = table.groupby("kind")["main"].mean().reindex(labels)
         axis.plot(accuracy, range(len(labels)), "o", color=COLOURS.get(model, "grey"), label=model, alpha=0.85)
     axis.set_yticks(range(len(labels)), labels)
     axis.set(xlabel="accuracy (test)", xlim=(0, 1.03))

@@ -39,7 +39,7 @@ def test_nothing_but_arithmetic_is_evaluated(steps):
 
 
 def test_math_scores_the_number_and_not_the_steps():
-    task, question = get_task("math", []), example("math", "2 mugs at 4.50 each, 1 came broken.", "4.50", "answer = 4.50")
+    task, question = get_task("math", []), example("math", "2 mugs at 4.50 each, 1 came broken.", "1 step", "answer = 4.50")
     answers = [task.parse(text) for text in (" answer = 4.50", "back = 9 - 4.50; answer = back", "answer = 2 * 4.50", "give back 4.50")]
     assert [answer.label for answer in answers] == ["4.50", "4.50", "9.00", None]
     scores = task.score(answers, [question] * 4)

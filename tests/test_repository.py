@@ -289,10 +289,10 @@ def test_second_labels_agree_as_the_datasheet_says():
 
 
 def test_intended_intents_cover_the_pool_and_are_known():
-    with (CORPUS / "pool_intents.csv").open(encoding="utf-8", newline="") as file:
+    with (CORPUS / "pool_gold.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["id"] for row in rows] == [example.id for example in read_jsonl(CORPUS / "pool.jsonl", labelled=False)]
-    assert {row["intent"] for row in rows} == {example.label for example in read_jsonl(CORPUS / "train.jsonl")}
+    assert {row["label"] for row in rows} == {example.label for example in read_jsonl(CORPUS / "train.jsonl")}
 
 
 # The record

@@ -32,7 +32,7 @@ model, tokenizer = adapter.base(profile)
 rows = students.rows([task.prompt(e) for e in examples], [task.gold(e) for e in examples])
 start = time.time()
 trainer = students.fine_tune(model, tokenizer, rows, profile, ROOT / "trials" / "out" / "trainer", lora_rank=rank or None,
-                             label_weight=10.0 if task.labels else 1.0, num_train_epochs=epochs, learning_rate=rate, per_device_train_batch_size=8)
+                             weights=task.teacher_weights, num_train_epochs=epochs, learning_rate=rate, per_device_train_batch_size=8)
 model = students.merged(trainer.model).eval()
 table = evaluation.predict(model, tokenizer, task, validation, 10**9 if not task.labels else 0)
 print(task_name, sys.argv[2:], f"main {table['main'].mean():.3f} on {len(table)} validation items, {time.time() - start:.0f} s", flush=True)

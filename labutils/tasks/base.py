@@ -19,9 +19,11 @@ class Task:
     """The base of all tasks: messages as the prompt, and four parts that a task fills in.
 
     Attributes:
-        labels: the answers that there are, where they can be listed (then one forward pass over the prompt decides); else empty.
+        labels: the answers that there are, where they can be listed (then one forward pass over the prompt decides); else empty, and
+            an example's label is only its kind, by which splits are balanced.
         slots: names of the slots of an answer.
         name: of its folder under `data/`, and of LAB_TASK.
+        instruction: what a model that was not adapted is told.
         main: the metric that decides, between 0 and 1.
         metrics: of `score`, in the order of tables.
         max_new_tokens: limit of a completion.
@@ -34,6 +36,7 @@ class Task:
     labels: tuple[str, ...] = ()
     slots: tuple[str, ...] = ()
     name = "task"
+    instruction = ""
     main = "accuracy"
     metrics: tuple[str, ...] = ("valid",)
     max_new_tokens = 48
@@ -44,6 +47,10 @@ class Task:
     def prompt(self, example: Example) -> str:
         """The text before the completion: what was said so far, then `Answer:`."""
         return "\n".join([*(text for _, text in example.turns), "Answer:"])
+
+    def target(self, example: Example) -> str:
+        """The right answer of a labelled example, as `parse` would read it from its gold completion."""
+        return example.label if self.labels else self.parse(example.reply).label
 
     def gold(self, example: Example) -> str:
         """The completion of a labelled example (it starts with a blank, as tokenizers expect)."""

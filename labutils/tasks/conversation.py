@@ -19,10 +19,14 @@ class Conversation(Task):
     name = "conversation"
     main = "intent_accuracy"
     metrics = ("valid", "slot_accuracy", "rouge_l")
-    min_confidence = 0.95
+    min_confidence = 0.7
     weights = (60.0, 3.0, 1.0)  # the label among about 60 positions: half of all weight
     teacher_weights = (30.0, 1.0, 1.0)
     reply_words = 25
+
+    @property
+    def instruction(self) -> str:
+        return f"Sort the customer's message into one of: {', '.join(self.labels)}."
 
     def prompt(self, example: Example) -> str:
         """The text before the completion: the turns so far, then `Answer:`."""

@@ -13,10 +13,11 @@ TOLERANCE = 0.0051  # half a cent, and what rounding in the last step may add
 class Math(Task):
     """Math reasoning; the completion is steps such as `goods = 3 * 12.50; answer = goods - 1` (as in PAL, Gao et al. 2023).
 
-    The arithmetic is done by `calculator.calculate`, never by the model.
+    The arithmetic is done by `calculator.calculate`, never by the model. An example's label is its kind: `1 step`, `2 steps`, `3 or more`.
     """
 
     name = "math"
+    instruction = "Write the steps that compute the answer, for example: goods = 3 * 12.50; answer = goods - 1. Write nothing else."
     main = "exact_answer"
     metrics = ("valid", "grounded_steps")
     max_new_tokens = 64
@@ -40,7 +41,7 @@ class Math(Task):
         """Whether the number is right, and the share of the steps' numbers that the message names."""
         rows = {"exact_answer": [], "valid": [], "grounded_steps": []}
         for answer, example in zip(answers, examples, strict=True):
-            right = answer.label is not None and abs(float(answer.label) - float(example.label)) <= TOLERANCE
+            right = answer.label is not None and abs(float(answer.label) - calculate(example.reply)) <= TOLERANCE
             used = numbers(answer.reply)
             rows["exact_answer"].append(float(right))
             rows["valid"].append(float(answer.label is not None))

@@ -11,6 +11,7 @@ class Nli(Task):
     """
 
     name = "nli"
+    instruction = "Does the claim follow from the policy? Answer entailment, contradiction, or neutral where the policy leaves it open."
     main = "accuracy"
     min_confidence = 0.9
     weights = (80.0, 1.0, 1.0)

@@ -18,6 +18,7 @@ class Qa(Task):
     """
 
     name = "qa"
+    instruction = f"Answer the question in words of the passage, or with '{NOT_STATED}' where it does not say."
     main = "token_f1"
     metrics = ("valid", "exact_match", "answerable_known")
     max_new_tokens = 24

@@ -15,6 +15,7 @@ class Summarization(Task):
     """
 
     name = "summarization"
+    instruction = "Sum up the support ticket in one or two sentences, on one line. Keep order numbers, products, amounts and what was agreed."
     main = "fact_recall"
     metrics = ("valid", "invented", "rouge_l")
     max_new_tokens = 80
@@ -26,6 +27,9 @@ class Summarization(Task):
         """The turns so far with their speakers, then `Summary:`."""
         names = {"user": "Customer", "assistant": "Agent"}
         return "\n".join([*(f"{names[role]}: {text}" for role, text in example.turns), "Summary:"])
+
+    def target(self, example: Example) -> str:
+        return example.reply
 
     def parse(self, text: str) -> Answer:
         summary = text.strip()

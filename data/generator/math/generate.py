@@ -1204,7 +1204,8 @@ def make(rng) -> dict:
         if LENGTHS[0] <= len(text) <= LENGTHS[1] and not (idle and not callable(FAMILIES[family][2][kind]) and rng.random() < IDLE_DROPPED):
             break
     messages = [{"role": "user", "content": text}, {"role": "assistant", "content": steps}]
-    return {"messages": messages, "label": f"{int(answer * 100) // 100}.{int(answer * 100) % 100:02d}", "family": family, "kind": kind}
+    label = {1: "1 step", 2: "2 steps"}.get(steps.count(";") + 1, "3 or more")
+    return {"messages": messages, "label": label, "family": family, "kind": kind}
 
 
 def generate(count: int, seed: int = 0) -> list[dict]:
