@@ -53,8 +53,8 @@ def _confidence(lab, model, tokenizer, pool, prompts, completions, live: int) ->
 
 
 def checked(lab) -> pd.DataFrame:
-    """Those answers whose message's right answer is known, with the columns `kind` (the gold label) and `right` (the task's main score, 0 to
-    1); none for a corpus without `pool_gold.csv`."""
+    """Those answers whose message's right answer is known, with the columns `kind` (the gold label) and `right` (the task's main score,
+    0 to 1); none for a corpus without `pool_gold.csv`."""
     path, task = data_dir(lab.task.name) / "pool_gold.csv", lab.task
     gold = read_table(path).set_index("id") if path.exists() else pd.DataFrame(columns=["label"])
     table = lab.answers[lab.answers["id"].isin(gold.index)]

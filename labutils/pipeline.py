@@ -47,13 +47,14 @@ class Lab:
         if len(found) > 0.1 * len(gold):
             raise ValueError(
                 f"Verification would reject {len(found)} of {len(gold)} gold answers, {found[0][0]} first ({'; '.join(found[0][1])}): "
-                "change those answers, or the limits in labutils/tasks.py."
+                "change those answers, or the limits in labutils/tasks/."
             )
 
     def _mark_folder(self) -> None:
         """A run's folder serves one corpus, profile and teacher: what was made from others would be taken for this one's."""
         made_from = {
             "corpus": data_hash(self.task.name), "set of profile settings": repr(self.profile),
+            "set of task settings": repr(self.task.settings),
             "source of weights": models.weights_source(),
             "shipped teacher": adapter.short_hash(self.shipped / "teacher") if self.shipped else None,
         }
@@ -184,7 +185,7 @@ class Lab:
         if recipe.data == "gold":
             return gold
         kept = self.answers["kept"]
-        if recipe.verified and kept.mean() < 0.1:
+        if recipe.verified and self.profile.verify and kept.mean() < 0.1:
             raise ValueError(
                 f"Verification kept {kept.sum()} of {len(kept)} teacher answers: this teacher cannot teach yet. "
                 "Adapt it longer (teacher_epochs) or on more gold, and delete the run's folder."
@@ -193,7 +194,7 @@ class Lab:
         return pd.concat([gold, table], ignore_index=True) if recipe.data == "both" else table
 
     def _answers_for(self, recipe: Recipe) -> pd.DataFrame:
-        table = self.answers[self.answers["kept"]] if recipe.verified else self.answers
+        table = self.answers[self.answers["kept"]] if recipe.verified and self.profile.verify else self.answers
         table = table[table["source"] == recipe.source] if recipe.source else table
         return table.head(recipe.answers or self.profile.answers)
 

@@ -54,7 +54,7 @@ def confidence_against_accuracy(table: pd.DataFrame, threshold: float) -> Figure
     """
     alt = "Bars of accuracy rising with the teacher's confidence; a line marks the threshold below which answers are dropped."
     figure, axis = _figure(alt)
-    bins = pd.cut(table["confidence"], np.linspace(0, 1, 21))
+    bins = pd.cut(table["confidence"], np.linspace(0, 1, 21), include_lowest=True)
     groups = table.groupby(bins, observed=True)["right"].agg(["mean", "size"])
     middles = [interval.mid for interval in groups.index]
     axis.bar(middles, groups["mean"], width=0.045, color=COLOURS["teacher"])
@@ -115,7 +115,7 @@ def size_figure(record: pd.DataFrame, teacher: float, own: dict | None = None) -
     """
     figure, axis = _figure("Student accuracy against the number of teacher answers, a line for hand-written and one for generated prompts.")
     for source, colour in (("hand", COLOURS["distilled"]), ("generated", COLOURS["teacher"])):
-        group = record[record["source"] == source]
+        group = record[(record["source"] == "generated") == (source == "generated")]
         if len(group):
             _band(axis, group, "answers", colour, f"{source}-written prompts" if source == "hand" else "generated prompts")
     axis.axhline(teacher, color="black", linestyle=":", label="teacher")

@@ -52,7 +52,7 @@ def curve(name: str, task: str | None = None) -> pd.DataFrame:
 def interval_at(answers: int, task: str | None = None) -> tuple[float, float]:
     """95% interval of the record's student with that many hand-written prompts answered; between measured sizes, interpolated on
     a logarithmic scale."""
-    points = curve("sizes", task).query("source == 'hand'").sort_values("answers")
+    points = curve("sizes", task).query("source != 'generated'").sort_values("answers")
     low, high = (float(np.interp(np.log(answers), np.log(points["answers"]), points[side])) for side in ("low", "high"))
     return low, high
 

@@ -25,10 +25,15 @@ def quality(lab: Lab, tables: dict[str, list[pd.DataFrame]]) -> pd.DataFrame:
     rows = [evaluation.quality_rows(name, found, lab.task, lab.corpus["test"]) for name, found in tables.items()]
     teacher = np.stack([table["main"] for table in tables["teacher"]])
     kept = [
-        (name, "retention", *evaluation.retention(np.stack([t["main"] for t in found]), teacher), len(found))
+        (name, "retention", *evaluation.retention(np.stack([t["main"] for t in found]), teacher, clusters=clusters(lab)), len(found))
         for name, found in tables.items()
     ]
     return pd.concat([*rows, pd.DataFrame(kept, columns=COLUMNS)], ignore_index=True)
+
+
+def clusters(lab: Lab) -> list[str]:
+    """Which test examples belong together (see `Task.cluster`)."""
+    return [lab.task.cluster(example) for example in lab.corpus["test"]]
 
 
 def model_folders(lab: Lab, names=None) -> dict:
@@ -65,8 +70,8 @@ def save(lab: Lab, *parts: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def verdicts(tables: dict[str, list[pd.DataFrame]], ours: str = "distilled") -> pd.DataFrame:
+def verdicts(lab: Lab, tables: dict[str, list[pd.DataFrame]], ours: str = "distilled") -> pd.DataFrame:
     """Paired comparison of one model with every other, and the verdict in words."""
     stacks = {name: np.stack([table["main"] for table in found]) for name, found in tables.items()}
-    rows = {name: evaluation.compare(stacks[ours], stack) for name, stack in stacks.items() if name != ours}
+    rows = {name: evaluation.compare(stacks[ours], stack, clusters=clusters(lab)) for name, stack in stacks.items() if name != ours}
     return pd.DataFrame(rows).T.infer_objects()

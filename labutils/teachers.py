@@ -232,7 +232,7 @@ def _continuation_scores(model, tokenizer, prompts: list[list[int]], continuatio
 
 @torch.inference_mode()
 def completion_log_probabilities(model, tokenizer, prompts: list[str], completions: list[str], batch_size: int = 32) -> np.ndarray:
-    """Log-probability of each whole completion after its prompt, end-of-text token included: array (prompts,)."""
+    """Mean log-probability of a token of each completion after its prompt, end-of-text token included: array (prompts,)."""
     sequences = [
         (tokenizer(prompt)["input_ids"], tokenizer(f" {completion.strip()}{tokenizer.eos_token}")["input_ids"])
         for prompt, completion in zip(prompts, completions, strict=True)
@@ -246,7 +246,7 @@ def completion_log_probabilities(model, tokenizer, prompts: list[str], completio
             before, length = len(sequences[i][0]), len(sequences[i][1])
             span = slice(before - 1, before + length - 1)
             logs = model.lm_head(states[place, span]).float().log_softmax(-1)
-            scores[i] = logs.gather(1, ids[place, before : before + length, None]).sum().item()
+            scores[i] = logs.gather(1, ids[place, before : before + length, None]).mean().item()
     return scores
 
 

@@ -1,12 +1,10 @@
 """NLI, question answering, math and summarisation: parse, verify and score, against values worked out by hand."""
 
-import math
-
 import pytest
 
 from labutils.data import Example
-from labutils.tasks import Answer, get_task
-from labutils.tasks.calculator import calculate
+from labutils.tasks import TASKS, Answer, get_task
+from labutils.tasks.calculator import calculate, valid_steps
 from labutils.tasks.qa import token_f1
 
 
@@ -26,16 +24,32 @@ def test_steps_are_evaluated(steps, value):
     assert calculate(steps) == pytest.approx(value)
 
 
-@pytest.mark.parametrize("steps", [
-    "", "answer", "answer = ", "total = 3", "answer = total", "answer = 1 / 0", "answer = 2 ** 9999", "answer = 'a' * 3", "answer = True + 1",
-    "answer = __import__('os').getpid()", "answer = (1).real", "answer = [1][0]", "answer = round(1.234, ndigits=1)", "answer = lambda: 1",
-    "answer = " + "(" * 500 + "1" + ")" * 500, "1x = 3; answer = 1", "answer == 3", "answer = 10e400",
-])
+NOT_STEPS = (
+    "", "answer", "answer = ", "total = 3", "answer = total", "answer = 1 / 0", "answer = 2 ** 9999", "answer = 'a' * 3",
+    "answer = True + 1", "answer = __import__('os').getpid()", "answer = (1).real", "answer = [1][0]", "answer = lambda: 1",
+    "answer = round(1.234, ndigits=1)", "answer = " + "(" * 500 + "1" + ")" * 500, "1x = 3; answer = 1", "answer == 3", "answer = 10e400",
+    "answer = round(5, 0 - 10e400)",
+)
+
+
+@pytest.mark.parametrize("steps", NOT_STEPS)
 def test_nothing_but_arithmetic_is_evaluated(steps):
-    try:
-        assert not math.isfinite(calculate(steps)) or steps == "answer = 1"
-    except ValueError:
-        return
+    assert get_task("math", []).parse(steps) == Answer(None, {}, steps.strip())
+
+
+@pytest.mark.parametrize("steps, share", [
+    ("a = 2 * 3; answer = a + 1", 1.0), ("a = 2 * three; b = 4; answer = a + b", 1 / 3), ("answer 4", 0.0), ("a = 1; b = 1 / 0", 0.5),
+])
+def test_valid_steps(steps, share):
+    assert valid_steps(steps) == pytest.approx(share)
+
+
+@pytest.mark.parametrize("task", TASKS.values())
+def test_a_task_has_the_settings_of_its_class(task):
+    """Were they fields, each instance would get the base's."""
+    names = ("main", "metrics", "weights", "teacher_weights", "min_confidence", "max_new_tokens")
+    assert all(getattr(task(), name) == getattr(task, name) for name in names)
+    assert get_task("conversation", []).weights == (60, 3, 1) and get_task("qa", []).metrics == ("valid", "exact_match", "answerable_known")
 
 
 def test_math_scores_the_number_and_not_the_steps():
@@ -44,9 +58,12 @@ def test_math_scores_the_number_and_not_the_steps():
     assert [answer.label for answer in answers] == ["4.50", "4.50", "9.00", None]
     scores = task.score(answers, [question] * 4)
     assert scores["exact_answer"] == [1, 1, 0, 0] and scores["valid"] == [1, 1, 1, 0]
-    assert scores["grounded_steps"] == [1, 0.5, 1, 0]
-    assert [task.verify(answer, question) for answer in answers] == [[], [], [], ["steps cannot be computed"]]
-    assert task.verify(task.parse("answer = 7 * 3"), question) == ["no number of the message is used"]
+    assert scores["valid_steps"] == [1, 1, 1, 0]
+    found = [task.verify(answer, question) for answer in answers]
+    assert found == [[], ["a number is not in the message"], [], ["steps cannot be computed"]]
+    assert task.verify(task.parse("answer = 4.50 * 31"), question) == ["a number is not in the message"]
+    discount = example("math", "Two jars at 6.00, and fifteen percent off.", "2 steps", "")
+    assert task.verify(task.parse("sum = 2 * 6.00; answer = sum * 0.85"), discount) == []
 
 
 @pytest.mark.parametrize("found, gold, f1", [
@@ -57,24 +74,31 @@ def test_math_scores_the_number_and_not_the_steps():
     ("not stated", "not stated", 1.0),
     ("not stated", "fine comb", 0.0),
     ("stated", "not stated", 0.0),
+    ("Not stated.", "not stated", 1.0),
     ("", "fine comb", 0.0),
+    ("the", "not stated", 0.0),
 ])
 def test_token_f1(found, gold, f1):
     assert token_f1(found, gold) == pytest.approx(f1)
 
 
 def test_answers_must_stand_in_the_passage():
-    task, question = get_task("qa", []), example("qa", "Passage: Lift pills off with a fine comb.\nQuestion: What about pills? A brush?", "answerable", "fine comb")
+    text = "Passage: Lift pills off with a fine comb.\nQuestion: What about pills? A brush?"
+    task, question = get_task("qa", []), example("qa", text, "answerable", "fine comb")
     for answer, reasons in {
-        "fine comb": [], "not stated": [], "A brush": ["answer is not in the passage"], "": ["not of the agreed form"],
+        "fine comb": [], "not stated": [], "A brush": ["answer is not in the passage"], "ine com": ["answer is not in the passage"],
+        "Passage": ["answer is not in the passage"], "": ["not of the agreed form"], "the": ["not of the agreed form"],
         "a\nb": ["not of the agreed form"],
     }.items():
         assert task.verify(task.parse(answer), question) == reasons
-    assert task.score([task.parse("not stated")], [question])["answerable_known"] == [0.0]
+    scores = task.score([task.parse(text) for text in ("not stated", "", "a brush")], [question] * 3)
+    assert scores["answerable_known"] == [0, 0, 1]
+    assert task.cluster(question) == "Lift pills off with a fine comb."
 
 
 def test_nli_reads_the_label_before_the_reason():
-    items = [example("nli", "Policy: ...\nClaim: ...", label, "Day 45 is too late.") for label in ("entailment", "neutral", "contradiction")]
+    text, labels = "Policy: ...\nClaim: ...", ("entailment", "neutral", "contradiction")
+    items = [example("nli", text, label, "Day 45 is too late.") for label in labels]
     task = get_task("nli", items)
     assert task.labels == ("contradiction", "entailment", "neutral")
     assert task.parse(task.gold(items[1])) == Answer("neutral", {}, "Day 45 is too late.")
@@ -84,11 +108,14 @@ def test_nli_reads_the_label_before_the_reason():
 
 def test_a_summary_keeps_facts_and_invents_no_number():
     turns = (("user", "Order 48213: the armrest is cracked."), ("assistant", "A new one by Friday?"), ("user", "Yes, in oak."))
-    ticket = Example("a", "summarization", turns, "summary", {}, "Armrest of order 48213 cracked; oak one by Friday.", "hand", ("48213", "oak", "Friday"))
+    facts, summary = ("48213", "oak", "Friday"), "Armrest of order 48213 cracked; oak one by Friday."
+    ticket = Example("a", "summarization", turns, "summary", {}, summary, "hand", facts)
     task = get_task("summarization", [ticket])
-    answers = [task.parse(text) for text in (ticket.reply, "The armrest of order 48213 is cracked; OAK follows.", "Order 48999 has a cracked armrest, oak.")]
-    scores = task.score(answers, [ticket] * 3)
-    assert scores["fact_recall"] == pytest.approx([1, 2 / 3, 1 / 3]) and scores["invented"] == [0, 0, 1]
+    texts = (summary, "The armrest of order 48213 is cracked; OAK follows.", "Order 148213 has a cracked armrest, oak.", "Order\nnumber")
+    answers = [task.parse(text) for text in texts]
+    scores = task.score(answers, [ticket] * 4)
+    assert scores["fact_recall"] == pytest.approx([1, 2 / 3, 1 / 3, 0]) and scores["invented"] == [0, 0, 1, 1]
     assert scores["rouge_l"][0] == pytest.approx(1)
-    assert [task.verify(answer, ticket) for answer in answers] == [[], [], ["a number is not in the ticket"]]
-    assert task.verify(task.parse("Cracked armrest."), ticket) == ["summary too short or too long"]
+    strange = ["a number is not in the ticket", "the order number is missing"]
+    assert [task.verify(answer, ticket) for answer in answers] == [[], [], strange, ["not of the agreed form"]]
+    assert task.verify(task.parse("Cracked armrest, 48213."), ticket) == ["summary too short or too long"]

@@ -29,7 +29,7 @@ model, tokenizer = lab.start(recipe, 0)
 settings = {**lab._settings(recipe, tokenizer, 0), "max_steps": steps}
 trainer = students.fine_tune(model, tokenizer, **settings)
 model = students.merged(trainer.model).eval()
-known = answers.checked(lab).set_index("id")["intended"]
+known = answers.checked(lab).set_index("id")["kind"]
 scores = []
 for examples, gold in ((lab.corpus["validation"], [e.label for e in lab.corpus["validation"]]), (hand[-1600:], [known[e.id] for e in hand[-1600:]])):
     logs = teachers.label_log_probabilities(model, tokenizer, [lab.task.prompt(e) for e in examples], list(lab.task.labels))

@@ -19,22 +19,40 @@ def calculate(steps: str) -> float:
     """
     values: dict[str, float] = {}
     for step in steps.split(";"):
-        name, equals, expression = (part.strip() for part in step.partition("="))
-        if not equals or not name.isidentifier():
-            raise ValueError(f"not a step: {step.strip()!r}")
-        try:
-            values[name] = float(_value(ast.parse(expression, mode="eval").body, values))
-        except (SyntaxError, ArithmeticError, KeyError, TypeError, RecursionError, MemoryError) as error:
-            raise ValueError(f"cannot compute {step.strip()!r}") from error
+        _take(step, values)
     if "answer" not in values:
         raise ValueError("no step is called `answer`")
     return values["answer"]
 
 
+def valid_steps(steps: str) -> float:
+    """Share of the steps that can be computed from the message's numbers and the steps before them."""
+    values, each = {}, steps.split(";")
+    valid = 0
+    for step in each:
+        try:
+            _take(step, values)
+            valid += 1
+        except ValueError:
+            continue
+    return valid / len(each)
+
+
+def _take(step: str, values: dict[str, float]) -> None:
+    """Compute one step and keep its value under its name."""
+    name, equals, expression = (part.strip() for part in step.partition("="))
+    if not equals or not name.isidentifier():
+        raise ValueError(f"not a step: {step.strip()!r}")
+    try:
+        values[name] = float(_value(ast.parse(expression, mode="eval").body, values))
+    except (SyntaxError, ArithmeticError, KeyError, TypeError, RecursionError, MemoryError) as error:
+        raise ValueError(f"cannot compute {step.strip()!r}") from error
+
+
 def _value(node: ast.expr, values: dict[str, float]):
     """Value of one node of an expression's tree; KeyError for whatever is not allowed."""
     if isinstance(node, ast.Constant) and type(node.value) in (int, float):
-        return node.value
+        return float(node.value)  # an int could grow without limit
     if isinstance(node, ast.Name):
         return values[node.id]
     if isinstance(node, ast.UnaryOp):

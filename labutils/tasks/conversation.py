@@ -17,6 +17,7 @@ class Conversation(Task):
     """
 
     name = "conversation"
+    cue = "Category:"
     main = "intent_accuracy"
     metrics = ("valid", "slot_accuracy", "rouge_l")
     min_confidence = 0.7

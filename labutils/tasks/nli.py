@@ -18,6 +18,9 @@ class Nli(Task):
     teacher_weights = (10.0, 1.0, 1.0)
     reason_words = 20
 
+    def cluster(self, example: Example) -> str:
+        return example.text.rpartition("\nClaim:")[0] or example.id
+
     def gold(self, example: Example) -> str:
         return f" {example.label} | {example.reply}"
 
