@@ -20,7 +20,7 @@ def base(profile: Profile):
     return model, tokenizer
 
 
-def train(profile: Profile, dataset: Dataset, validation: Dataset, folder: Path, **changes) -> None:
+def train(profile: Profile, dataset: Dataset, validation: Dataset, folder: Path, weights: tuple[float, float, float], **changes) -> None:
     """Adapt the published teacher to gold answers; the adapter, in float16, and the learning curve go to `folder`."""
     model, tokenizer = base(profile)
     settings = {
@@ -28,7 +28,7 @@ def train(profile: Profile, dataset: Dataset, validation: Dataset, folder: Path,
         "per_device_train_batch_size": profile.teacher_batch,
     }
     trainer = students.fine_tune(
-        model, tokenizer, dataset, profile, folder.with_name("trainer"), validation=validation, label_weight=profile.teacher_label_weight,
+        model, tokenizer, dataset, profile, folder.with_name("trainer"), validation=validation, weights=weights,
         lora_rank=profile.teacher_lora, **{**settings, **changes},
     )
     with whole(folder) as partial:

@@ -34,6 +34,7 @@ class Example:
         slots: name to the exact words of the message, or None where the message has none.
         reply: a good answer; None for an unlabelled prompt.
         source: "hand" or "generated".
+        facts: what a summary must keep, word for word; empty in other tasks.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Example:
     slots: dict = field(default_factory=dict)
     reply: str | None = None
     source: str = "hand"
+    facts: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -101,7 +103,8 @@ def _parse_line(path, number: int, line: str, labelled: bool) -> Example:
         raise DataError(path, number, "messages", "the assistant's reply as the last message")
     if source not in SOURCES:
         raise DataError(path, number, "source", f"one of {', '.join(SOURCES)}, found {source!r}")
-    example = Example(row["id"], row["task"], tuple(turns), label, slots, reply, source)
+    facts = _checked_facts(path, number, row.get("facts") or [], turns)
+    example = Example(row["id"], row["task"], tuple(turns), label, slots, reply, source, facts)
     for slot, value in _checked_slots(path, number, slots).items():
         if value is not None and value not in example.text:
             raise DataError(path, number, f"slots.{slot}", f"words of the user's message, found {value!r}")
@@ -127,6 +130,15 @@ def _checked_slots(path, number: int, slots) -> dict:
             expected = "words of the user's message without '|' and outer blanks, or null where there are none"
             raise DataError(path, number, f"slots.{slot}", f"{expected}, found {value!r}")
     return slots
+
+
+def _checked_facts(path, number: int, facts, turns: list[tuple[str, str]]) -> tuple[str, ...]:
+    if not isinstance(facts, list) or not all(isinstance(fact, str) and fact.strip() for fact in facts):
+        raise DataError(path, number, "facts", "a list of words of the ticket")
+    for fact in facts:
+        if not any(fact in text for _, text in turns):
+            raise DataError(path, number, "facts", f"words that stand in the ticket, found {fact!r}")
+    return tuple(facts)
 
 
 def data_dir(task: str) -> Path:

@@ -9,15 +9,16 @@ IMAGES = ROOT / "notebooks" / "images"
 
 def draw(lab: Lab) -> None:
     """Write every reference figure of a task's record; the alt texts stand in README and notebooks."""
-    IMAGES.mkdir(exist_ok=True)
+    images = IMAGES if lab.task.name == "conversation" else record.folder(lab.task.name)  # the notebooks show the first task's
+    images.mkdir(exist_ok=True)
     lengths = {split: [len(audit.words(example.text)) for example in examples] for split, examples in lab.corpus.items()}
-    teacher = record.value("teacher", "intent_accuracy", lab.task.name)
+    teacher = record.value("teacher", "main", lab.task.name)
     figures = {
         record.folder(lab.task.name) / "accuracy.png": plots.accuracy_bars(record.results(lab.task.name)),
-        IMAGES / "message_lengths.png": plots.message_lengths(lengths),
-        IMAGES / "confidence.png": plots.confidence_against_accuracy(answers.checked(lab), lab.profile.min_confidence),
-        IMAGES / "layers.png": plots.layers_figure(record.curve("layers", lab.task.name), teacher),
-        IMAGES / "sizes.png": plots.size_figure(record.curve("sizes", lab.task.name), teacher),
+        images / "message_lengths.png": plots.message_lengths(lengths),
+        images / "confidence.png": plots.confidence_against_accuracy(answers.checked(lab), lab.min_confidence),
+        images / "layers.png": plots.layers_figure(record.curve("layers", lab.task.name), teacher),
+        images / "sizes.png": plots.size_figure(record.curve("sizes", lab.task.name), teacher),
     }
     for path, figure in figures.items():
         figure.savefig(path, dpi=90)

@@ -47,13 +47,14 @@ class Lab:
         if len(found) > 0.1 * len(gold):
             raise ValueError(
                 f"Verification would reject {len(found)} of {len(gold)} gold answers, {found[0][0]} first ({'; '.join(found[0][1])}): "
-                "change those answers, or the limits in labutils/tasks.py."
+                "change those answers, or the limits in labutils/tasks/."
             )
 
     def _mark_folder(self) -> None:
         """A run's folder serves one corpus, profile and teacher: what was made from others would be taken for this one's."""
         made_from = {
             "corpus": data_hash(self.task.name), "set of profile settings": repr(self.profile),
+            "set of task settings": repr(self.task.settings),
             "source of weights": models.weights_source(),
             "shipped teacher": adapter.short_hash(self.shipped / "teacher") if self.shipped else None,
         }
@@ -76,6 +77,16 @@ class Lab:
         path = self._record / "provenance.json"
         return path.exists() and json.loads(path.read_text(encoding="utf-8"))["data"] == data_hash(self.task.name)
 
+    @property
+    def max_new_tokens(self) -> int:
+        """Limit of a completion."""
+        return self.profile.max_new_tokens or self.task.max_new_tokens
+
+    @property
+    def min_confidence(self) -> float:
+        """Answers that the teacher is less sure of are dropped."""
+        return self.task.min_confidence if self.profile.min_confidence is None else self.profile.min_confidence
+
     @cached_property
     def prompts(self) -> dict[str, list[str]]:
         """The task's prompts of each split."""
@@ -92,7 +103,7 @@ class Lab:
             students.rows([self.task.prompt(e) for e in split], [self.task.gold(e) for e in split])
             for split in (examples, self.corpus["validation"])
         )
-        adapter.train(self.profile, train, validation, folder, **changes)
+        adapter.train(self.profile, train, validation, folder, self.task.teacher_weights, **changes)
         return adapter.load(self.profile, folder)
 
     @property
@@ -174,7 +185,7 @@ class Lab:
         if recipe.data == "gold":
             return gold
         kept = self.answers["kept"]
-        if recipe.verified and kept.mean() < 0.1:
+        if recipe.verified and self.profile.verify and kept.mean() < 0.1:
             raise ValueError(
                 f"Verification kept {kept.sum()} of {len(kept)} teacher answers: this teacher cannot teach yet. "
                 "Adapt it longer (teacher_epochs) or on more gold, and delete the run's folder."
@@ -183,7 +194,7 @@ class Lab:
         return pd.concat([gold, table], ignore_index=True) if recipe.data == "both" else table
 
     def _answers_for(self, recipe: Recipe) -> pd.DataFrame:
-        table = self.answers[self.answers["kept"]] if recipe.verified else self.answers
+        table = self.answers[self.answers["kept"]] if recipe.verified and self.profile.verify else self.answers
         table = table[table["source"] == recipe.source] if recipe.source else table
         return table.head(recipe.answers or self.profile.answers)
 
@@ -224,11 +235,13 @@ class Lab:
     def _settings(self, recipe: Recipe, tokenizer, seed: int) -> dict:
         """Arguments of `students.fine_tune` that carry out a recipe."""
         table, profile = self.training_rows(recipe), self.profile
-        share = 1 if recipe.soft else 0.5  # of the label in the loss: the same with the prompt's positions as without
+        weights = self.task.weights
+        if not recipe.soft:  # without the prompt's positions: half as many, so that the first token has the same share of all weight
+            weights = tuple(max(1.0, 0.5 * weight / weights[-1]) for weight in weights)
         return {
             "dataset": students.rows(table["prompt"].tolist(), table["completion"].tolist()), "profile": profile,
             "targets": self.targets(table, tokenizer) if recipe.soft else None, "folder": self.folder / "trainer", "seed": seed,
-            "label_weight": share * profile.label_weight, "field_weight": max(1.0, share * profile.field_weight), "lora_rank": recipe.lora,
+            "weights": weights, "lora_rank": recipe.lora,
             "max_steps": self.steps(recipe),
             "learning_rate": recipe.rate or profile.learning_rate,
         }
@@ -288,8 +301,7 @@ class Lab:
 
     def _predict(self, model, tokenizer, split: str, replies: int | None = None) -> pd.DataFrame:
         replies = self.profile.replies if replies is None else replies
-        profile = self.profile
-        sizes = (profile.generation_batch, profile.max_new_tokens)
+        sizes = (self.profile.generation_batch, self.max_new_tokens)
         return evaluation.predict(model, tokenizer, self.task, self.corpus[split], replies, *sizes)
 
 

@@ -54,7 +54,7 @@ def confidence_against_accuracy(table: pd.DataFrame, threshold: float) -> Figure
     """
     alt = "Bars of accuracy rising with the teacher's confidence; a line marks the threshold below which answers are dropped."
     figure, axis = _figure(alt)
-    bins = pd.cut(table["confidence"], np.linspace(0, 1, 21))
+    bins = pd.cut(table["confidence"], np.linspace(0, 1, 21), include_lowest=True)
     groups = table.groupby(bins, observed=True)["right"].agg(["mean", "size"])
     middles = [interval.mid for interval in groups.index]
     axis.bar(middles, groups["mean"], width=0.045, color=COLOURS["teacher"])
@@ -115,7 +115,7 @@ def size_figure(record: pd.DataFrame, teacher: float, own: dict | None = None) -
     """
     figure, axis = _figure("Student accuracy against the number of teacher answers, a line for hand-written and one for generated prompts.")
     for source, colour in (("hand", COLOURS["distilled"]), ("generated", COLOURS["teacher"])):
-        group = record[record["source"] == source]
+        group = record[(record["source"] == "generated") == (source == "generated")]
         if len(group):
             _band(axis, group, "answers", colour, f"{source}-written prompts" if source == "hand" else "generated prompts")
     axis.axhline(teacher, color="black", linestyle=":", label="teacher")
@@ -143,7 +143,7 @@ def rates_figure(record: pd.DataFrame) -> Figure:
 
 def accuracy_bars(results: pd.DataFrame) -> Figure:
     """Intent accuracy of each model with its 95% interval."""
-    table = results[results["metric"] == "intent_accuracy"].set_index("model")
+    table = results[results["metric"] == "main"].set_index("model")
     table = table.reindex([name for name in COLOURS if name in table.index])
     summary = ", ".join(f"{name} {value:.2f}" for name, value in table["value"].items())
     figure, axis = _figure(f"Intent accuracy on the test set with 95% intervals: {summary}.")
@@ -159,13 +159,13 @@ def accuracy_bars(results: pd.DataFrame) -> Figure:
 def quality_against_cost(results: pd.DataFrame) -> Figure:
     """Accuracy against median latency, and against peak memory: the better model stands higher and further left."""
     wide = results.pivot_table(index="model", columns="metric", values="value")
-    wide = wide.dropna(subset=["latency_median_s", "intent_accuracy"])
+    wide = wide.dropna(subset=["latency_median_s", "main"])
     alt = "Two scatter plots: accuracy against latency and against peak memory; students lie left of the teacher."
     figure, axes = _figure(alt, 8, 3.6, ncols=2, sharey=True)
     columns = {"latency_median_s": "median seconds an answer", "peak_memory_mb": "peak memory (MB)"}
     for axis, (column, name) in zip(axes, columns.items()):
         for model, row in wide.iterrows():
-            axis.scatter(row[column], row["intent_accuracy"], s=25 + row["parameters"] / 1e6, color=COLOURS.get(model, "grey"), label=model)
+            axis.scatter(row[column], row["main"], s=25 + row["parameters"] / 1e6, color=COLOURS.get(model, "grey"), label=model)
         axis.set(xlabel=name, xlim=(0, None), ylim=(0, 1))
     axes[0].set_ylabel("intent accuracy (test)")
     axes[1].legend(frameon=False, fontsize=8)
@@ -187,11 +187,12 @@ def confusion(table: pd.DataFrame, labels: list[str]) -> Figure:
     return figure
 
 
-def per_label(tables: dict[str, pd.DataFrame], labels: list[str]) -> Figure:
-    """Accuracy per label, a mark for each model."""
-    figure, axis = _figure("Accuracy per intent, one mark for each model.", height=0.3 * len(labels) + 1)
+def per_label(tables: dict[str, pd.DataFrame]) -> Figure:
+    """Main score per gold label, a mark for each model."""
+    labels = sorted(set.union(*(set(table["kind"]) for table in tables.values())))
+    figure, axis = _figure("Score per gold label, one mark for each model.", height=0.3 * len(labels) + 1)
     for model, table in tables.items():
-        accuracy = table.groupby("gold")["intent_accuracy"].mean().reindex(labels)
+        accuracy = table.groupby("kind")["main"].mean().reindex(labels)
         axis.plot(accuracy, range(len(labels)), "o", color=COLOURS.get(model, "grey"), label=model, alpha=0.85)
     axis.set_yticks(range(len(labels)), labels)
     axis.set(xlabel="accuracy (test)", xlim=(0, 1.03))

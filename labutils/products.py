@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import psutil
 
-TEXT = dict.fromkeys(("id", "source", "prompt", "completion", "label", "intent", "reasons", "gold", "predicted"), str)
+TEXT = dict.fromkeys(("id", "source", "prompt", "completion", "label", "reply", "facts", "reasons", "kind", "gold", "predicted"), str)
 
 
 @contextmanager

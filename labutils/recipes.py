@@ -69,7 +69,7 @@ def size_recipes(profile: Profile) -> list[Recipe]:
         for source, counts in (("hand", profile.curve_sizes), ("generated", profile.curve_sizes[1::2]))
         for count in counts
     ]
-    return [*recipes, Recipe("distilled", profile.student_layers, data="both", answers=profile.answers, source="hand")]
+    return [*recipes, Recipe("distilled", profile.student_layers, data="both", answers=profile.answers)]
 
 
 def rate_recipes(profile: Profile) -> list[Recipe]:

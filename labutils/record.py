@@ -9,12 +9,14 @@ from .profile import ROOT, task_name
 
 
 def folder(task: str | None = None):
-    """Folder of a task's record.
+    """Folder of a task's record; of the task `conversation`, as an example, where none was shipped.
 
     Raises:
-        FileNotFoundError: no record of this task was shipped; the message names the command that makes one.
+        FileNotFoundError: no record was shipped; the message names the command that makes one.
     """
     path = ROOT / "data" / "reference" / (task or task_name())
+    if task is None and not (path / "results.csv").exists():
+        path = path.with_name("conversation")
     if not (path / "results.csv").exists():
         raise FileNotFoundError(f"There is no record in {path.name}/. Make it with: LAB_PROFILE=full python -m labutils reference")
     return path
@@ -50,7 +52,7 @@ def curve(name: str, task: str | None = None) -> pd.DataFrame:
 def interval_at(answers: int, task: str | None = None) -> tuple[float, float]:
     """95% interval of the record's student with that many hand-written prompts answered; between measured sizes, interpolated on
     a logarithmic scale."""
-    points = curve("sizes", task).query("source == 'hand'").sort_values("answers")
+    points = curve("sizes", task).query("source != 'generated'").sort_values("answers")
     low, high = (float(np.interp(np.log(answers), np.log(points["answers"]), points[side])) for side in ("low", "high"))
     return low, high
 

@@ -21,11 +21,12 @@ from .pipeline import Lab, data_hash
 from .products import read_table, whole
 from .profile import ROOT, Profile
 from .recipes import Recipe, layer_recipes, main_recipes, rate_recipes, size_recipes, steps, verification_recipes
+from .tasks import Task
 from .teachers import answer_key
 
 WORKER = [sys.executable, "-m", "labutils", "reference", "--worker"]
 SECONDS = "student_seconds.csv"  # on one core, a line a student: a record made in several sittings still knows its cost
-PROMPT_VERSION = "1"  # raise it when tasks.py changes what a model reads or writes
+PROMPT_VERSION = "1"  # raise it when tasks/ changes what a model reads or writes
 
 
 def jobs(profile: Profile) -> list[tuple[Recipe, int, str]]:
@@ -60,7 +61,7 @@ def work(lab: Lab) -> None:
         seconds = time.time() - start
         with (lab.folder / SECONDS).open("a", encoding="utf-8") as file:
             file.write(f"{recipe.name},{seed},{torch.get_num_threads() * seconds:.0f}\n")
-        print(f"{recipe.name} seed {seed}: {table['intent_accuracy'].mean():.3f} on {split}, {seconds:.0f} s", flush=True)
+        print(f"{recipe.name} seed {seed}: {table['main'].mean():.3f} on {split}, {seconds:.0f} s", flush=True)
 
 
 def _end_with(record: int) -> None:
@@ -104,9 +105,9 @@ def publish(lab: Lab, seconds: float) -> None:
     tables = results.predictions(lab, finished_only=True)
     table = results.save(lab, results.quality(lab, tables), results.speeds(lab, list(tables)))
     ship_teacher(lab)
-    ship(lab, table, results.verdicts(tables), seconds)
+    ship(lab, table, results.verdicts(lab, tables), seconds)
     figures.draw(lab)
-    print(table[table["metric"].isin(["intent_accuracy", "retention"])].to_string(index=False))
+    print(table[table["metric"].isin(["main", "retention"])].to_string(index=False))
 
 
 def curve(lab: Lab, recipes: list[Recipe], split: str) -> pd.DataFrame:
@@ -114,13 +115,19 @@ def curve(lab: Lab, recipes: list[Recipe], split: str) -> pd.DataFrame:
     rows = []
     vocabulary = len(lab.trimmed[1])
     for recipe in recipes:
+        trained_on = lab._answers_for(recipe) if recipe.data in ("answers", "both") else None
+        if trained_on is not None and recipe.source and len(trained_on) < recipe.answers:
+            continue  # the pool holds no more prompts of this source
         candidates = [[lab.predictions_path(recipe, seed, split, replies) for replies in (None, 0)] for seed in lab.profile.seeds]
         found = [next((path for path in paths if path.exists()), None) for paths in candidates]
-        tables = [read_table(path)["intent_accuracy"] for path in found if path]
+        tables = [read_table(path)["main"] for path in found if path]
         if tables:
-            value, low, high = evaluation.interval(pd.concat(tables, axis=1).T.to_numpy())
+            clusters = [lab.task.cluster(example) for example in lab.corpus[split]]
+            value, low, high = evaluation.interval(pd.concat(tables, axis=1).T.to_numpy(), clusters=clusters)
             size = models.llama_parameters(lab.untouched[0].config, recipe.layers, vocabulary)
             settings = {key: getattr(recipe, key) for key in ("name", "layers", "choice", "source", "answers", "rate", "lora")}
+            if trained_on is not None:
+                settings |= {"answers": len(trained_on), "source": " and ".join(sorted(set(trained_on["source"]), reverse=True))}
             rows.append({**settings, "parameters": size, "value": value, "low": low, "high": high, "seeds": len(tables)})
     return pd.DataFrame(rows)
 
@@ -150,18 +157,18 @@ def ship_teacher(lab: Lab) -> None:
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
-def recipe_hash(profile: Profile) -> str:
-    """Hash of all that decides the record besides the data: the profile's settings, all recipes, the prompt's version."""
-    text = repr((profile, jobs(profile), PROMPT_VERSION))
+def recipe_hash(profile: Profile, task: Task) -> str:
+    """Hash of all that decides the record besides the data: the settings of profile and task, all recipes, the prompt's version."""
+    text = repr((profile, task.settings, jobs(profile), PROMPT_VERSION))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def write_provenance(lab: Lab, folder, seconds: float) -> None:
     """What the record was made from and where."""
     settings = {
-        "data": data_hash(lab.task.name), "recipe": recipe_hash(lab.profile), "prompt_version": PROMPT_VERSION,
+        "data": data_hash(lab.task.name), "recipe": recipe_hash(lab.profile, lab.task), "prompt_version": PROMPT_VERSION,
         "teacher": "SmolLM2-135M-Instruct (Apache-2.0), adapted by LoRA", "weights_sha256": models.GGUF_SHA256, "adapter": lab.teacher_id,
-        "sampling": {"temperature": 0, "max_new_tokens": lab.profile.max_new_tokens}, "answers_licence": "CC0-1.0",
+        "sampling": {"temperature": 0, "max_new_tokens": lab.max_new_tokens}, "answers_licence": "CC0-1.0",
         "versions": {name: version(name) for name in ("torch", "transformers", "trl", "peft", "datasets")},
         "machine": f"{platform.machine()}, {torch.get_num_threads()} threads, {platform.system()}",
         "date": datetime.date.today().isoformat(), "seconds_of_last_sitting": round(seconds),

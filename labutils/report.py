@@ -116,10 +116,11 @@ def results_table(path: Path) -> pd.DataFrame | None:
     if not path.exists():
         return None
     results = pd.read_csv(path)
-    columns = ["intent_accuracy", "slot_accuracy", "bleu", "chrf", "rouge_l", "retention", "parameters", "disk_mb", "peak_memory_mb",
-               "latency_median_s", "throughput_answers_s", "cost_per_1000_usd"]
+    last = ["retention", "parameters", "disk_mb", "peak_memory_mb", "latency_median_s", "throughput_answers_s", "cost_per_1000_usd"]
+    hidden = ["main", "latency_p95_s", "tokens_per_second"]
     wide = results.pivot_table(index="model", columns="metric", values="value", sort=False)
-    return wide[[column for column in columns if column in wide]].map(lambda value: f"{value:,.4g}")
+    scores = [column for column in wide if column not in [*last, *hidden]]
+    return wide[[*scores, *(column for column in last if column in wide)]].map(lambda value: f"{value:,.4g}")
 
 
 def outputs_in(path: Path) -> list[str]:

@@ -23,12 +23,17 @@ def predictions(lab: Lab, finished_only: bool = False) -> dict[str, list[pd.Data
 def quality(lab: Lab, tables: dict[str, list[pd.DataFrame]]) -> pd.DataFrame:
     """Quality and retention rows of every model."""
     rows = [evaluation.quality_rows(name, found, lab.task, lab.corpus["test"]) for name, found in tables.items()]
-    teacher = np.stack([table["intent_accuracy"] for table in tables["teacher"]])
+    teacher = np.stack([table["main"] for table in tables["teacher"]])
     kept = [
-        (name, "retention", *evaluation.retention(np.stack([t["intent_accuracy"] for t in found]), teacher), len(found))
+        (name, "retention", *evaluation.retention(np.stack([t["main"] for t in found]), teacher, clusters=clusters(lab)), len(found))
         for name, found in tables.items()
     ]
     return pd.concat([*rows, pd.DataFrame(kept, columns=COLUMNS)], ignore_index=True)
+
+
+def clusters(lab: Lab) -> list[str]:
+    """Which test examples belong together (see `Task.cluster`)."""
+    return [lab.task.cluster(example) for example in lab.corpus["test"]]
 
 
 def model_folders(lab: Lab, names=None) -> dict:
@@ -53,7 +58,7 @@ def speeds(lab: Lab, names=None) -> pd.DataFrame:
     prompts = lab.prompts["test"][: lab.profile.bench_prompts]
     rows = []
     for name, folder in model_folders(lab, names).items():
-        measured = speed.measure(folder, prompts, max_new_tokens=lab.profile.max_new_tokens)
+        measured = speed.measure(folder, prompts, max_new_tokens=lab.max_new_tokens)
         rows.append(speed.speed_rows(name, measured, models.parameters(models.load(folder)[0])))
     return pd.concat(rows, ignore_index=True)
 
@@ -65,8 +70,8 @@ def save(lab: Lab, *parts: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def verdicts(tables: dict[str, list[pd.DataFrame]], ours: str = "distilled") -> pd.DataFrame:
+def verdicts(lab: Lab, tables: dict[str, list[pd.DataFrame]], ours: str = "distilled") -> pd.DataFrame:
     """Paired comparison of one model with every other, and the verdict in words."""
-    stacks = {name: np.stack([table["intent_accuracy"] for table in found]) for name, found in tables.items()}
-    rows = {name: evaluation.compare(stacks[ours], stack) for name, stack in stacks.items() if name != ours}
+    stacks = {name: np.stack([table["main"] for table in found]) for name, found in tables.items()}
+    rows = {name: evaluation.compare(stacks[ours], stack, clusters=clusters(lab)) for name, stack in stacks.items() if name != ours}
     return pd.DataFrame(rows).T.infer_objects()

@@ -111,45 +111,45 @@ def top_k_divergence(logits: torch.Tensor, teacher_ids: torch.Tensor, teacher_lo
     return head + tail_teacher * (tail_teacher.log() - tail_student.log())
 
 
-def position_weights(labels: torch.Tensor, counted: torch.Tensor, separator: int, label_weight: float, field_weight: float) -> torch.Tensor:
-    """Weight of each position in the loss: the label's most, the other fields' more than the words of prompt and reply.
+def position_weights(labels: torch.Tensor, counted: torch.Tensor, separator: int, weights: tuple[float, float, float]) -> torch.Tensor:
+    """Weight of each position in the loss: a task's few tokens that decide count more than the prompt's, which count 1.
 
     Args:
         labels: (examples, positions), -100 outside the completion.
         counted: same shape, 1 where the loss counts at all.
         separator: token between the completion's fields; what stands before its last occurrence is a field, and not the reply.
-        label_weight: weight of the completion's first token. field_weight: of the other tokens of fields.
+        weights: of the completion's first token, of the other tokens of its fields, and of its words.
 
     Returns:
         (examples, positions), float.
     """
-    weights, completion = counted.float(), labels != -100
+    first, fields, words = weights
+    each, completion = counted.float(), labels != -100
+    each[completion] = words
     separators = labels == separator
-    weights[separators.flip(1).cumsum(1).flip(1).bool() & completion & ~separators] = field_weight
-    answered = completion.any(1)  # an example cut off before its completion has no label to weigh
-    weights[answered, completion.float().argmax(1)[answered]] = label_weight
-    return weights
+    each[separators.flip(1).cumsum(1).flip(1).bool() & completion & ~separators] = fields
+    answered = completion.any(1)  # an example cut off before its completion has no first token to weigh
+    each[answered, completion.float().argmax(1)[answered]] = first
+    return each
 
 
 class StudentTrainer(SFTTrainer):
     """SFTTrainer with two additions, both off by default.
 
     Args:
-        label_weight, field_weight: of the completion's first token, the label, and of its other fields, against 1 for all other
-            positions: see `position_weights`.
+        weights: of the completion's first token, of its other fields and of its words, against 1 for the prompt's positions: see
+            `position_weights`.
         targets: from `teachers.top_k_targets`. With them, the loss is the divergence from the teacher at every position, the
             prompt's included, instead of the cross-entropy of the completion's words.
 
     The loss is a sum over positions, divided by the number of completion tokens (over all accumulated batches).
     """
 
-    def __init__(self, *args, label_weight: float = 1.0, field_weight: float = 1.0, targets: list | None = None, **kwargs):
+    def __init__(self, *args, weights: tuple[float, float, float] = (1.0, 1.0, 1.0), targets: list | None = None, **kwargs):
         tokenizer = kwargs["processing_class"]
         collator = Collator(tokenizer.pad_token_id, targets)
         super().__init__(*args, data_collator=collator, **kwargs)
-        self.weights = {
-            "separator": tokenizer(" |")["input_ids"][-1], "label_weight": label_weight, "field_weight": field_weight,
-        }
+        self.weights = {"separator": tokenizer(" |")["input_ids"][-1], "weights": weights}
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         labels = inputs["labels"][:, 1:]
@@ -196,13 +196,13 @@ class _GiveBackMemory(TrainerCallback):
 
 
 def fine_tune(model, tokenizer, dataset: Dataset, profile: Profile, folder, targets: list | None = None, seed: int = 0,
-              label_weight: float = 1.0, field_weight: float = 1.0, lora_rank: int | None = None,
+              weights: tuple[float, float, float] = (1.0, 1.0, 1.0), lora_rank: int | None = None,
               validation: Dataset | None = None, callbacks=(), **changes):
     """Train `model` in place on a prompt-completion dataset.
 
     Args:
         targets: teacher distributions from `teachers.top_k_targets`, for distillation; without them, plain fine-tuning.
-        label_weight, field_weight: see StudentTrainer.
+        weights: of positions in the loss, see `position_weights`.
         lora_rank: train adapters of this rank instead of all weights; the trainer's model then carries them.
         validation: measured after each epoch, with the same loss but on words only.
         callbacks: of the trainer.
@@ -222,7 +222,7 @@ def fine_tune(model, tokenizer, dataset: Dataset, profile: Profile, folder, targ
     every = {"eval_strategy": "epoch"} if validation is not None else {}
     trainer = StudentTrainer(
         model=model, processing_class=tokenizer, train_dataset=dataset, eval_dataset=validation, targets=targets,
-        label_weight=label_weight, field_weight=field_weight, args=sft_config(profile, folder, seed=seed, **every, **changes),
+        weights=weights, args=sft_config(profile, folder, seed=seed, **every, **changes),
         callbacks=[_GiveBackMemory(), *callbacks],
     )
     _say_what_was_left_out(len(dataset) - len(trainer.train_dataset), len(dataset), trainer.args.max_length)

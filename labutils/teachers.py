@@ -231,6 +231,26 @@ def _continuation_scores(model, tokenizer, prompts: list[list[int]], continuatio
 
 
 @torch.inference_mode()
+def completion_log_probabilities(model, tokenizer, prompts: list[str], completions: list[str], batch_size: int = 32) -> np.ndarray:
+    """Mean log-probability of a token of each completion after its prompt, end-of-text token included: array (prompts,)."""
+    sequences = [
+        (tokenizer(prompt)["input_ids"], tokenizer(f" {completion.strip()}{tokenizer.eos_token}")["input_ids"])
+        for prompt, completion in zip(prompts, completions, strict=True)
+    ]
+    scores, order = np.zeros(len(sequences), dtype=np.float32), sorted(range(len(sequences)), key=lambda i: len(sequences[i][0]))
+    for start in range(0, len(order), batch_size):
+        rows = order[start : start + batch_size]
+        ids, mask = _right_padded(model, tokenizer, [sum(sequences[i], []) for i in rows])
+        states = _states(model, ids, mask)
+        for place, i in enumerate(rows):
+            before, length = len(sequences[i][0]), len(sequences[i][1])
+            span = slice(before - 1, before + length - 1)
+            logs = model.lm_head(states[place, span]).float().log_softmax(-1)
+            scores[i] = logs.gather(1, ids[place, before : before + length, None]).mean().item()
+    return scores
+
+
+@torch.inference_mode()
 def top_k_targets(model, tokenizer, texts: list[str], k: int, batch_size: int = 32) -> list[tuple[np.ndarray, np.ndarray]]:
     """The teacher's k most probable next tokens at every position of each text, computed once and kept in memory.
 

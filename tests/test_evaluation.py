@@ -133,8 +133,8 @@ def test_predictions_hold_label_probability_and_correctness(predictions, model, 
     assert table["id"].tolist() == [e.id for e in examples] and table["gold"].tolist() == [e.label for e in examples]
     assert table["predicted"].tolist() == [task.labels[i] for i in probabilities.argmax(1)]
     np.testing.assert_allclose(table["probability"], probabilities.max(1), rtol=1e-4)
-    assert table["intent_accuracy"].tolist() == [float(gold == found) for gold, found in zip(table["gold"], table["predicted"])]
-    assert 0 < table["intent_accuracy"].mean() < 1
+    assert table["main"].tolist() == [float(gold == found) for gold, found in zip(table["gold"], table["predicted"])]
+    assert 0 < table["main"].mean() < 1
 
 
 def test_only_the_first_replies_are_generated(predictions, make_model, tokenizer, task, examples):
@@ -146,17 +146,17 @@ def test_only_the_first_replies_are_generated(predictions, make_model, tokenizer
 def with_answers(table: pd.DataFrame, task, examples, completions: list[str]) -> pd.DataFrame:
     """The table with other completions for its first rows, scored anew."""
     scores = task.score([task.parse(text) for text in completions], examples[: len(completions)])
-    return table[["id", "gold", "predicted", "probability", "intent_accuracy"]].join(pd.DataFrame({"completion": completions, **scores}))
+    return table[["id", "kind", "gold", "predicted", "probability", "main"]].join(pd.DataFrame({"completion": completions, **scores}))
 
 
 def test_quality_rows(predictions, task, examples):
     tables = [with_answers(table, task, examples, [task.gold(e) for e in examples[:7]]) for table in predictions]
     found = quality_rows("tiny", tables, task, examples)
     assert list(found.columns) == ["model", "metric", "value", "low", "high", "seeds"]
-    assert found["metric"].tolist() == ["intent_accuracy", "valid", "slot_accuracy", "rouge_l", "bleu", "chrf", "main"]
+    assert found["metric"].tolist() == ["intent_accuracy", "main", "macro_f1", "valid", "slot_accuracy", "rouge_l", "bleu", "chrf"]
     assert set(found["model"]) == {"tiny"} and set(found["seeds"]) == {2}
     values = found.set_index("metric")
-    assert values.loc["intent_accuracy", "value"] == pytest.approx(np.mean([t["intent_accuracy"].mean() for t in tables]))
+    assert values.loc["intent_accuracy", "value"] == pytest.approx(np.mean([t["main"].mean() for t in tables]))
     assert values.loc["main"].tolist() == values.loc["intent_accuracy"].tolist()
     assert values.loc[["valid", "slot_accuracy", "rouge_l"], "value"].tolist() == [1, 1, 1]
     assert values.loc[["bleu", "chrf"], "value"].tolist() == pytest.approx([100, 100])

@@ -289,10 +289,10 @@ def test_second_labels_agree_as_the_datasheet_says():
 
 
 def test_intended_intents_cover_the_pool_and_are_known():
-    with (CORPUS / "pool_intents.csv").open(encoding="utf-8", newline="") as file:
+    with (CORPUS / "pool_gold.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["id"] for row in rows] == [example.id for example in read_jsonl(CORPUS / "pool.jsonl", labelled=False)]
-    assert {row["intent"] for row in rows} == {example.label for example in read_jsonl(CORPUS / "train.jsonl")}
+    assert {row["label"] for row in rows} == {example.label for example in read_jsonl(CORPUS / "train.jsonl")}
 
 
 # The record
@@ -314,7 +314,7 @@ def test_the_record_was_made_by_this_recipe(provenance):
     from labutils import reference
 
     stale = "Profile, recipes or prompts changed: run `python -m labutils reference` again."
-    assert provenance["recipe"] == reference.recipe_hash(load_profile("full")), stale
+    assert provenance["recipe"] == reference.recipe_hash(load_profile("full"), get_task("conversation", [])), stale
 
 
 def test_another_recipe_has_another_hash():
@@ -323,8 +323,10 @@ def test_another_recipe_has_another_hash():
     from labutils import reference
 
     full = load_profile("full")
-    assert reference.recipe_hash(full) == reference.recipe_hash(load_profile("full"))
-    assert reference.recipe_hash(full) != reference.recipe_hash(dataclasses.replace(full, learning_rate=2e-4))
+    task, other = get_task("conversation", []), get_task("nli", [])
+    assert reference.recipe_hash(full, task) == reference.recipe_hash(load_profile("full"), task)
+    assert reference.recipe_hash(full, task) != reference.recipe_hash(dataclasses.replace(full, learning_rate=2e-4), task)
+    assert reference.recipe_hash(full, task) != reference.recipe_hash(full, other)
 
 
 def test_data_hash_sees_a_changed_letter_but_not_line_ends(tmp_path, monkeypatch):

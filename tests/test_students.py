@@ -108,7 +108,7 @@ def targets(make_model, tokenizer, texts):
 def trainer_of(tokenizer, texts, tmp_path):
     """A function (model, targets, **settings) that makes a StudentTrainer on the four texts."""
 
-    def make(model, targets=None, label_weight=1.0, field_weight=1.0, dataset=None, **settings):
+    def make(model, targets=None, weights=(1.0, 1.0, 1.0), dataset=None, **settings):
         # Plain gradient descent without clipping: Adam would hide a loss that is scaled wrongly.
         plain = {
             "optim": "sgd", "max_grad_norm": 0.0, "learning_rate": 0.1, "lr_scheduler_type": "constant", "warmup_steps": 0,
@@ -116,8 +116,7 @@ def trainer_of(tokenizer, texts, tmp_path):
         }
         return StudentTrainer(
             model=model, processing_class=tokenizer, train_dataset=rows(*texts) if dataset is None else dataset, targets=targets,
-            label_weight=label_weight, field_weight=field_weight,
-            args=sft_config(PROFILE, tmp_path / "trainer", **{**plain, **settings}),
+            weights=weights, args=sft_config(PROFILE, tmp_path / "trainer", **{**plain, **settings}),
         )
 
     return make
@@ -175,9 +174,9 @@ def test_loss_is_zero_when_the_student_is_its_own_teacher(model, tokenizer, text
 
 
 @pytest.mark.parametrize("soft", [False, True])
-@pytest.mark.parametrize("label_weight", [1.0, 5.0])
-def test_corrupted_padding_changes_nothing(model, targets, trainer_of, soft, label_weight):
-    trainer = trainer_of(model, targets if soft else None, label_weight)
+@pytest.mark.parametrize("first", [1.0, 5.0])
+def test_corrupted_padding_changes_nothing(model, targets, trainer_of, soft, first):
+    trainer = trainer_of(model, targets if soft else None, (first, 1.0, 1.0))
     batch = batch_of(trainer)
     loss, gradient = loss_and_gradient(trainer, batch)
     padding = batch["attention_mask"] == 0
@@ -212,7 +211,7 @@ def test_corrupted_words_change_nothing_under_targets(model, targets, trainer_of
 
 @pytest.mark.parametrize("soft", [False, True])
 def test_label_weight_acts_on_the_first_completion_token_only(model, tokenizer, texts, targets, trainer_of, soft):
-    plain, heavy = (trainer_of(model, targets if soft else None, weight) for weight in (1.0, 4.0))
+    plain, heavy = (trainer_of(model, targets if soft else None, (weight, 1.0, 1.0)) for weight in (1.0, 4.0))
     firsts, count = 0.0, 0
     for place, (prompt, completion) in enumerate(zip(*texts)):
         words = word_losses(model, tokenizer, prompt, completion)
@@ -227,13 +226,13 @@ def test_position_weights_of_one_completion():
     """Prompt of two tokens, `7 7`, then label of two tokens, separator 9, slot `4 5`, separator, reply `6 8`; then one without fields."""
     labels = torch.tensor([[-100, -100, 1, 2, 9, 4, 5, 9, 6, 8], [-100, 9, 1, 2, 3, 4, -100, -100, -100, -100]])
     counted = torch.tensor([[1] * 10, [1] * 6 + [0] * 4])
-    weights = position_weights(labels, counted, separator=9, label_weight=20.0, field_weight=3.0)
+    weights = position_weights(labels, counted, separator=9, weights=(20.0, 3.0, 1.0))
     assert weights.tolist() == [[1, 1, 20, 3, 1, 3, 3, 1, 1, 1], [1, 20, 1, 1, 1, 1, 0, 0, 0, 0]]
 
 
 @pytest.mark.parametrize("soft", [False, True])
 def test_field_weight_acts_on_the_slots_only(model, tokenizer, texts, targets, trainer_of, soft):
-    plain, heavy = (trainer_of(model, targets if soft else None, field_weight=weight) for weight in (1.0, 3.0))
+    plain, heavy = (trainer_of(model, targets if soft else None, weights=(1.0, weight, 1.0)) for weight in (1.0, 3.0))
     slots, count, separator = 0.0, 0, tokenizer(" |")["input_ids"]
     for place, (prompt, completion) in enumerate(zip(*texts)):
         ids, start = tokenizer(completion)["input_ids"], len(tokenizer(prompt)["input_ids"])
@@ -258,7 +257,7 @@ def test_batch_without_any_label_gives_a_finite_loss(model, targets, trainer_of,
 
 
 def test_row_without_labels_adds_nothing_to_the_words_loss(model, trainer_of):
-    trainer = trainer_of(model, label_weight=5.0)
+    trainer = trainer_of(model, weights=(5.0, 1.0, 1.0))
     batch, three = batch_of(trainer), batch_of(trainer, (0, 1, 2))
     batch["labels"][3] = -100
     assert loss_and_gradient(trainer, batch)[0] == pytest.approx(loss_and_gradient(trainer, three)[0], rel=1e-5)
@@ -280,7 +279,7 @@ def test_accumulated_batches_equal_one_batch(make_model, targets, trainer_of, so
     trained, losses = [], []
     for size, accumulated in ((4, 1), (2, 2)):
         trainer = trainer_of(
-            make_model(), targets if soft else None, label_weight=3.0, per_device_train_batch_size=size,
+            make_model(), targets if soft else None, weights=(3.0, 1.0, 1.0), per_device_train_batch_size=size,
             gradient_accumulation_steps=accumulated, max_steps=1, logging_steps=1,
         )
         trainer.train()
@@ -336,7 +335,7 @@ def test_validation_is_measured_on_words_even_with_targets(make_model, tokenizer
     """Validation rows number from 0 as well: their targets must not be looked up among those of the training rows."""
     held_out = [examples[i] for i in (1, 2, 3, 6, 7)]
     validation = rows([task.prompt(e) for e in held_out], [task.gold(e) for e in held_out])
-    settings = {"label_weight": 4.0, "max_steps": 1, "learning_rate": 0.0, "disable_tqdm": True, "per_device_eval_batch_size": 8}
+    settings = {"weights": (4.0, 1.0, 1.0), "max_steps": 1, "learning_rate": 0.0, "disable_tqdm": True, "per_device_eval_batch_size": 8}
     trainer = fine_tune(make_model(), tokenizer, rows(*texts), PROFILE, tmp_path, targets=targets, validation=validation, **settings)
     losses = [word_losses(make_model(), tokenizer, task.prompt(e), task.gold(e)) for e in held_out]
     expected = sum(loss.sum().item() + 3 * loss[0].item() for loss in losses) / sum(map(len, losses))
