@@ -185,7 +185,7 @@ class Lab:
         if recipe.data == "gold":
             return gold
         kept = self.answers["kept"]
-        if recipe.verified and self.profile.verify and kept.mean() < 0.1:
+        if recipe.verified and kept.mean() < 0.1:
             raise ValueError(
                 f"Verification kept {kept.sum()} of {len(kept)} teacher answers: this teacher cannot teach yet. "
                 "Adapt it longer (teacher_epochs) or on more gold, and delete the run's folder."
@@ -194,7 +194,7 @@ class Lab:
         return pd.concat([gold, table], ignore_index=True) if recipe.data == "both" else table
 
     def _answers_for(self, recipe: Recipe) -> pd.DataFrame:
-        table = self.answers[self.answers["kept"]] if recipe.verified and self.profile.verify else self.answers
+        table = self.answers[self.answers["kept"]] if recipe.verified else self.answers
         table = table[table["source"] == recipe.source] if recipe.source else table
         return table.head(recipe.answers or self.profile.answers)
 

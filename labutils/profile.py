@@ -42,7 +42,6 @@ class Profile:
     live_prompts: int = 300  # asked of the teacher live; the other answers come from the shipped cache
     answers: int = 3200  # teacher answers the student is trained on, besides the gold messages
     min_confidence: float | None = None  # answers that the teacher is less sure of are dropped; None: the task's
-    verify: bool = True  # train on verified answers only; of a teacher that saw a few messages, as in tests, none might be left
     replies: int = 120  # test messages whose replies are generated in full and scored
     batch_size: int = 8
     teacher_batch: int = 8
@@ -82,7 +81,7 @@ PROFILES = {
     "smoke": dataclasses.replace(
         CPU, name="smoke", students=ALL_STUDENTS, student_layers=1, keep_frequent=500, gold=48, validation=24, test=36,
         fewshot_messages=8, adapt_messages=24, adapt_epochs=1, live_prompts=24, answers=48, min_confidence=0.0, replies=12,
-        mixed_bfloat16=False, verify=False, teacher_epochs=1, epochs=1, max_new_tokens=24, curve_sizes=(16, 32), curve_layers=(1, 2),
+        mixed_bfloat16=False, teacher_epochs=1, epochs=1, max_new_tokens=24, curve_sizes=(16, 32), curve_layers=(1, 2),
         curve_answers=16, sweep_rates=(5e-5, 6e-4), sweep_answers=16, bench_prompts=4, samples=2,
     ),
     # Replies take longer than all other scores together, so a third of the test set, whose order is random, is answered in full.

@@ -228,6 +228,8 @@ def test_position_weights_of_one_completion():
     counted = torch.tensor([[1] * 10, [1] * 6 + [0] * 4])
     weights = position_weights(labels, counted, separator=9, weights=(20.0, 3.0, 1.0))
     assert weights.tolist() == [[1, 1, 20, 3, 1, 3, 3, 1, 1, 1], [1, 20, 1, 1, 1, 1, 0, 0, 0, 0]]
+    weights = position_weights(labels, counted, separator=9, weights=(20.0, 3.0, 2.0))
+    assert weights.tolist() == [[1, 1, 20, 3, 2, 3, 3, 2, 2, 2], [1, 20, 2, 2, 2, 2, 0, 0, 0, 0]]
 
 
 @pytest.mark.parametrize("soft", [False, True])
@@ -267,7 +269,7 @@ def test_row_without_labels_has_no_position_to_weigh_up(model, targets, trainer_
     """Where a text was cut before its completion, its first prompt token must not be taken for the label."""
     losses = []
     for weight in (1.0, 5.0):
-        trainer = trainer_of(model, targets, weight)
+        trainer = trainer_of(model, targets, (weight, 1.0, 1.0))
         batch = batch_of(trainer, (0,))
         batch["labels"][:] = -100
         losses.append(loss_and_gradient(trainer, batch, num_items_in_batch=10)[0])
