@@ -45,7 +45,7 @@ class Profile:
     replies: int = 120  # test messages whose replies are generated in full and scored
     batch_size: int = 8
     teacher_batch: int = 8
-    teacher_epochs: int = 2
+    teacher_epochs: int = 3
     teacher_lr: float = 1e-3
     epochs: float = 1.3
     learning_rate: float = 6e-4
