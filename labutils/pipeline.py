@@ -3,20 +3,18 @@
 import copy
 import dataclasses
 import gc
-import hashlib
-import json
 import os
 from functools import cached_property
 
 import pandas as pd
 import torch
 
-from . import adapter, answers, evaluation, models, parallel, students, targets_file, teachers
-from .data import data_dir, load_corpus
+from . import adapter, answers, evaluation, models, origin, parallel, students, targets_file, teachers
+from .data import load_corpus
 from .products import read_table, whole
 from .profile import ROOT, Profile, load_profile, task_name
 from .recipes import Recipe, steps
-from .tasks import get_task
+from .tasks import check_gold, get_task
 
 
 class Lab:
@@ -32,50 +30,23 @@ class Lab:
         self.folder = self.profile.run_dir(name)
         self.corpus = load_corpus(name, self.profile)
         self.task = get_task(name, self.corpus["train"])
-        self._check_gold()
+        check_gold(self.task, self.corpus["train"])
         self.fresh = os.environ.get("LAB_FRESH") == "1" if fresh is None else fresh
         if self.profile.mixed_bfloat16:  # also where nothing is trained: see `precision.lowered`
             torch.set_float32_matmul_precision("medium")
         packaged = self.profile.teacher == "bundled" and models.weights_source() == "package"  # else the adapter is not theirs
-        self.shipped = self._record if self.record_fits and packaged and not self.fresh else None
-        self._mark_folder()
+        record = ROOT / "data" / "reference" / name
+        self.record_fits = origin.record_fits(record, name)
+        self.shipped = record if self.record_fits and packaged and not self.fresh else None
+        origin.mark(self.folder, self._made_from())
 
-    def _check_gold(self) -> None:
-        """Gold that verification would reject cannot be taught: the teacher's answers would all be dropped."""
-        gold = self.corpus["train"]
-        found = [(e.id, reasons) for e in gold if (reasons := self.task.verify(self.task.parse(self.task.gold(e)), e))]
-        if len(found) > 0.1 * len(gold):
-            raise ValueError(
-                f"Verification would reject {len(found)} of {len(gold)} gold answers, {found[0][0]} first ({'; '.join(found[0][1])}): "
-                "change those answers, or the limits in labutils/tasks/."
-            )
-
-    def _mark_folder(self) -> None:
-        """A run's folder serves one corpus, profile and teacher: what was made from others would be taken for this one's."""
-        made_from = {
-            "corpus": data_hash(self.task.name), "set of profile settings": repr(self.profile),
+    def _made_from(self) -> dict:
+        return {
+            "corpus": origin.data_hash(self.task.name), "set of profile settings": repr(self.profile),
             "set of task settings": repr(self.task.settings),
             "source of weights": models.weights_source(),
             "shipped teacher": adapter.short_hash(self.shipped / "teacher") if self.shipped else None,
         }
-        marker = self.folder / "made_from.json"
-        if not marker.exists():
-            with whole(marker) as partial:
-                partial.write_text(json.dumps(made_from, indent=1), encoding="utf-8")
-        found = json.loads(marker.read_text(encoding="utf-8"))
-        if changed := [f"another {name}" for name in made_from if found.get(name) != made_from[name]]:
-            what = " and ".join(changed)
-            raise ValueError(f"{self.folder} holds what was made from {what}: delete it, or set LAB_RUNS to another folder.")
-
-    @property
-    def _record(self):
-        return ROOT / "data" / "reference" / self.task.name
-
-    @cached_property
-    def record_fits(self) -> bool:
-        """The shipped record speaks of this corpus, and of no other."""
-        path = self._record / "provenance.json"
-        return path.exists() and json.loads(path.read_text(encoding="utf-8"))["data"] == data_hash(self.task.name)
 
     @property
     def max_new_tokens(self) -> int:
@@ -303,11 +274,3 @@ class Lab:
         replies = self.profile.replies if replies is None else replies
         sizes = (self.profile.generation_batch, self.max_new_tokens)
         return evaluation.predict(model, tokenizer, self.task, self.corpus[split], replies, *sizes)
-
-
-def data_hash(task: str) -> str:
-    """SHA-256 of the task's corpus files (line ends made equal, so that it is the same on Windows)."""
-    digest = hashlib.sha256()
-    for path in sorted(data_dir(task).glob("*.jsonl")):
-        digest.update(path.name.encode() + path.read_bytes().replace(b"\r\n", b"\n"))
-    return digest.hexdigest()

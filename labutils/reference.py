@@ -17,7 +17,8 @@ import psutil
 import torch
 
 from . import evaluation, figures, models, results
-from .pipeline import Lab, data_hash
+from .origin import data_hash
+from .pipeline import Lab
 from .products import read_table, whole
 from .profile import ROOT, Profile
 from .recipes import Recipe, layer_recipes, main_recipes, rate_recipes, size_recipes, steps, verification_recipes

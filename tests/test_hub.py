@@ -9,7 +9,8 @@ import pytest
 
 from labutils import audit
 from labutils.data import SPLITS, DataError, data_dir, load_corpus
-from labutils.pipeline import Lab, data_hash
+from labutils.origin import data_hash
+from labutils.pipeline import Lab
 from labutils.profile import ROOT, Profile
 
 CARD = re.search(r"```yaml\n(.*?)```", (ROOT / "data" / "README.md").read_text(encoding="utf-8"), re.DOTALL)[1]

@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from labutils import address, pipeline, teachers
+from labutils import address, origin, teachers
 from labutils.data import SPLITS, read_jsonl
 from labutils.profile import load_profile
 from labutils.tasks import get_task
@@ -307,7 +307,7 @@ def provenance() -> dict:
 
 
 def test_the_record_was_made_from_this_data(provenance):
-    assert provenance["data"] == pipeline.data_hash("conversation"), "The corpus changed: run `python -m labutils reference` again."
+    assert provenance["data"] == origin.data_hash("conversation"), "The corpus changed: run `python -m labutils reference` again."
 
 
 def test_the_record_was_made_by_this_recipe(provenance):
@@ -334,11 +334,11 @@ def test_data_hash_sees_a_changed_letter_but_not_line_ends(tmp_path, monkeypatch
     file = tmp_path / "conversation" / "train.jsonl"
     file.parent.mkdir()
     file.write_bytes(b'{"a": 1}\n{"b": 2}\n')
-    first = pipeline.data_hash("conversation")
+    first = origin.data_hash("conversation")
     file.write_bytes(b'{"a": 1}\r\n{"b": 2}\r\n')
-    assert pipeline.data_hash("conversation") == first
+    assert origin.data_hash("conversation") == first
     file.write_bytes(b'{"a": 1}\n{"b": 3}\n')
-    assert pipeline.data_hash("conversation") != first
+    assert origin.data_hash("conversation") != first
 
 
 def test_every_shipped_answer_belongs_to_its_prompt():

@@ -8,7 +8,7 @@ from .nli import Nli
 from .qa import Qa
 from .summarization import Summarization
 
-__all__ = ["Answer", "Task", "TASKS", "get_task"]
+__all__ = ["Answer", "Task", "TASKS", "check_gold", "get_task"]
 TASKS = {task.name: task for task in (Conversation, Nli, Qa, Math, Summarization)}
 LISTED = ("conversation", "nli")  # tasks whose answers can be listed: those of the training examples
 
@@ -27,3 +27,17 @@ def get_task(name: str, examples: list[Example]) -> Task:
             raise ValueError(f"Label {label!r} cannot stand in a completion: it must be plain text without '|'.")
     slots = sorted({slot for example in examples for slot in example.slots})
     return TASKS[name](tuple(labels), tuple(slots))
+
+
+def check_gold(task: Task, gold: list[Example]) -> None:
+    """Gold that verification would reject cannot be taught: the teacher's answers would all be dropped.
+
+    Raises:
+        ValueError: that is so for more than a tenth of the gold answers; the message names the first and its reasons.
+    """
+    found = [(e.id, reasons) for e in gold if (reasons := task.verify(task.parse(task.gold(e)), e))]
+    if len(found) > 0.1 * len(gold):
+        raise ValueError(
+            f"Verification would reject {len(found)} of {len(gold)} gold answers, {found[0][0]} first ({'; '.join(found[0][1])}): "
+            "change those answers, or the limits in labutils/tasks/."
+        )
