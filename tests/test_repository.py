@@ -21,6 +21,7 @@ README = ROOT / "README.md"
 CORPUS = ROOT / "data" / "conversation"
 RECORD = ROOT / "data" / "reference" / "conversation"
 LONGEST_CELL = 25  # lines
+WIDEST_CELL = 112  # characters: what JupyterLab shows on a laptop's screen beside its list of files
 
 MARKDOWN_IMAGE = re.compile(r"!\[(?P<alt>[^\]]*)\]\((?P<target>[^)\s]+)[^)]*\)")
 HTML_IMAGE = re.compile(r"<img\b[^>]*>")
@@ -98,6 +99,12 @@ def test_notebook_is_valid_and_its_ids_are_unique(path):
 def test_no_code_cell_is_long(path):
     long = {cell.id: len(cell.source.splitlines()) for cell in cells(path, "code")}
     assert not {name: lines for name, lines in long.items() if lines > LONGEST_CELL}
+
+
+@each_notebook
+def test_no_code_cell_is_wide(path):
+    wide = {cell.id: line for cell in cells(path, "code") for line in cell.source.splitlines() if len(line) > WIDEST_CELL}
+    assert not wide
 
 
 def test_notebooks_are_numbered_in_order():
