@@ -128,7 +128,7 @@ def checkup():
     rows = {
         "Python": ("3.11 or newer", platform.python_version(), sys.version_info >= MINIMUM_PYTHON, "install a newer Python"),
         "cores": ("2", str(psutil.cpu_count()), (psutil.cpu_count() or 1) >= 2, "it works, twice as slowly"),
-        "free memory": ("7 GB", f"{memory:.1f} GB", memory >= 7, "close other programs"),
+        "free memory": ("8 GB", f"{memory:.1f} GB", memory >= 8, "close other programs"),
         "free disk": ("3 GB", f"{disk:.0f} GB", disk >= 3, "make room"),
         "GPU": ("none", torch.cuda.get_device_name() if torch.cuda.is_available() else "none", True, ""),
         "packages": ("requirements.txt", "complete" if not lacking else ", ".join(lacking), not lacking, "run the setup cell again"),

@@ -16,10 +16,10 @@ def data_hash(task: str) -> str:
     return digest.hexdigest()
 
 
-def record_fits(record: Path, task: str) -> bool:
-    """Whether the record in a folder speaks of the task's corpus as it is, and of no other."""
+def record_fits(record: Path, corpus: str) -> bool:
+    """Whether the record in a folder speaks of the corpus of that `data_hash`, and of no other."""
     path = record / "provenance.json"
-    return path.exists() and json.loads(path.read_text(encoding="utf-8"))["data"] == data_hash(task)
+    return path.exists() and json.loads(path.read_text(encoding="utf-8"))["data"] == corpus
 
 
 def mark(folder: Path, made_from: dict) -> None:

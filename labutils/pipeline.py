@@ -36,13 +36,14 @@ class Lab:
             torch.set_float32_matmul_precision("medium")
         packaged = self.profile.teacher == "bundled" and models.weights_source() == "package"  # else the adapter is not theirs
         record = ROOT / "data" / "reference" / name
-        self.record_fits = origin.record_fits(record, name)
+        corpus = origin.data_hash(name)
+        self.record_fits = origin.record_fits(record, corpus)
         self.shipped = record if self.record_fits and packaged and not self.fresh else None
-        origin.mark(self.folder, self._made_from())
+        origin.mark(self.folder, self._made_from(corpus))
 
-    def _made_from(self) -> dict:
+    def _made_from(self, corpus: str) -> dict:
         return {
-            "corpus": origin.data_hash(self.task.name), "set of profile settings": repr(self.profile),
+            "corpus": corpus, "set of profile settings": repr(self.profile),
             "set of task settings": repr(self.task.settings),
             "source of weights": models.weights_source(),
             "shipped teacher": adapter.short_hash(self.shipped / "teacher") if self.shipped else None,

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
 from . import evaluation, models, speed
 from .pipeline import Lab
@@ -12,11 +13,14 @@ COLUMNS = ["model", "metric", "value", "low", "high", "seeds"]
 
 def predictions(lab: Lab, finished_only: bool = False) -> dict[str, list[pd.DataFrame]]:
     """Each model's predictions on the test set, one table a seed; trains what is missing, or leaves out unfinished seeds."""
-    found, first = {"teacher": [lab.teacher_predictions()]}, lab.profile.seeds[0]
-    for name, recipe in main_recipes(lab.profile).items():
-        seeds = [s for s in lab.profile.seeds if not finished_only or lab.predictions_path(recipe, s).exists()]
+    recipes, first, found = main_recipes(lab.profile), lab.profile.seeds[0], {}
+    for name in tqdm(("teacher", *recipes), desc="test set", unit="model"):
+        if name == "teacher":
+            found[name] = [lab.teacher_predictions()]
+            continue
+        seeds = [s for s in lab.profile.seeds if not finished_only or lab.predictions_path(recipes[name], s).exists()]
         if seeds:
-            found[name] = [lab.predictions(recipe, seed, keep=seed == first) for seed in seeds]
+            found[name] = [lab.predictions(recipes[name], seed, keep=seed == first) for seed in seeds]
     return found
 
 
@@ -57,7 +61,7 @@ def speeds(lab: Lab, names=None) -> pd.DataFrame:
     """Latency, throughput, memory and cost rows, all measured on the same prompts with the same number of threads."""
     prompts = lab.prompts["test"][: lab.profile.bench_prompts]
     rows = []
-    for name, folder in model_folders(lab, names).items():
+    for name, folder in tqdm(model_folders(lab, names).items(), desc="latency and throughput", unit="model"):
         measured = speed.measure(folder, prompts, max_new_tokens=lab.max_new_tokens)
         rows.append(speed.speed_rows(name, measured, models.parameters(models.load(folder)[0])))
     return pd.concat(rows, ignore_index=True)

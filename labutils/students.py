@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from datasets import Dataset, disable_progress_bars
-from transformers import TrainerCallback, set_seed
+from transformers import PrinterCallback, TrainerCallback, set_seed
 from trl import SFTConfig, SFTTrainer
 
 from .models import hide_old_torchao
@@ -225,6 +225,7 @@ def fine_tune(model, tokenizer, dataset: Dataset, profile: Profile, folder, targ
         weights=weights, args=sft_config(profile, folder, seed=seed, **every, **changes),
         callbacks=[_GiveBackMemory(), *callbacks],
     )
+    trainer.remove_callback(PrinterCallback)  # of a trainer without a bar: several at once would print their logs over each other
     _say_what_was_left_out(len(dataset) - len(trainer.train_dataset), len(dataset), trainer.args.max_length)
     if trainer.args.fp16:  # TRL makes the adapters of a quantised model bfloat16, whose gradients a T4 cannot scale
         for weight in trainer.model.parameters():
