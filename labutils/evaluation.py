@@ -121,11 +121,18 @@ def macro_f1(gold: np.ndarray, predicted: np.ndarray, labels, seed: int = 0, clu
     return score(np.arange(len(predicted)), np.arange(len(gold))), *map(float, np.quantile(draws, [0.025, 0.975]))
 
 
+class _Chrf(CHRF):
+    """sacrebleu's, in plain floats: its bootstrap stops where some resamples share letters with the gold and others share none."""
+
+    def _compute_f_score(self, statistics):
+        return float(super()._compute_f_score(statistics))
+
+
 def corpus_scores(answers: list[Answer], examples: list[Example]) -> dict[str, np.ndarray]:
     """BLEU (Papineni et al. 2002) and chrF (Popovic 2015) of the replies, 0 to 100: value, low, high of sacrebleu's bootstrap."""
     texts, references = [answer.reply for answer in answers], [[example.reply for example in examples]]
     scores = {}
-    for name, metric in (("bleu", BLEU(effective_order=False)), ("chrf", CHRF())):
+    for name, metric in (("bleu", BLEU(effective_order=False)), ("chrf", _Chrf())):
         score = metric.corpus_score(texts, references, n_bootstrap=500)
         scores[name] = np.array([score.score, max(0.0, score._mean - score._ci), score._mean + score._ci])
     return scores

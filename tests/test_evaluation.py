@@ -173,6 +173,13 @@ def test_quality_rows_do_not_change_when_predictions_were_stored(predictions, ta
     pd.testing.assert_frame_equal(found, expected)
 
 
+def test_corpus_scores_of_a_student_that_hardly_writes(examples):
+    """In some resamples nothing is shared with the gold, in others a little."""
+    replies = [examples[0].reply, *["" for _ in examples[1:]]]
+    value, low, high = corpus_scores([Answer("cancel", {}, reply) for reply in replies], examples)["chrf"]
+    assert 0 <= low <= value and 0 < value <= high <= 100
+
+
 def test_the_intervals_of_corpus_scores_do_not_shrink_with_the_number_of_seeds(predictions, task, examples):
     """The same answers three times say no more about other messages than once."""
     completions = [task.gold(e) if i % 2 else task.completion("cancel", {}, "We are sorry for that.") for i, e in enumerate(examples)]
