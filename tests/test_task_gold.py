@@ -32,7 +32,7 @@ def calculate(steps: str) -> float:
     for step in steps.split("; "):
         name, expression = step.split(" = ")
         assert re.fullmatch(r"[a-z0-9_ .+\-*/(),]+", expression), expression
-        values[name] = eval(expression, {"__builtins__": {}, "round": round}, values)
+        values[name] = eval(expression, {"__builtins__": {}, "round": round, "min": min, "max": max}, values)
     return values["answer"]
 
 
