@@ -1,4 +1,4 @@
-"""Command line of the lab: `python -m labutils run | reference | check | solve | address`."""
+"""Command line of the lab: `python -m labutils run | reference | bring | check | solve | address`."""
 
 import os
 from pathlib import Path
@@ -24,17 +24,30 @@ def run(fresh: bool = typer.Option(False, help="Ask the teacher for every answer
 
 @app.command()
 def reference(worker: bool = typer.Option(False, hidden=True), workers: int = typer.Option(2, help="Processes side by side."),
-              publish: bool = typer.Option(False, help="Train nothing more: write the tables from what is finished.")):
+              publish: bool = typer.Option(False, help="Train nothing more: write the tables from what is finished."),
+              part: str = typer.Option("core", help="core, or quality: the students of the data-quality notebook.")):
     """Make, or go on with, the run of record (hours); ships its tables under data/reference/."""
     from . import reference as record
 
     os.environ["LAB_PROFILE"] = os.environ.get("LAB_PROFILE", "full")
     if worker:
-        record.work(record.open_lab())
+        record.work(record.open_lab(part), part)
     elif publish:
-        record.publish(record.open_lab(), seconds=0.0)
+        record.publish(record.open_lab(part), seconds=0.0, part=part)
     else:
-        record.main(workers)
+        record.main(workers, part)
+
+
+@app.command()
+def bring(path: Path = typer.Argument(..., help="A CSV or JSONL file."), out: Path = typer.Option(..., help="A new folder, MINE/TASK."),
+          text: str = "text", label: str = "label", reply: str = typer.Option("reply", help="Empty (--reply=): labels only.")):
+    """Turn one file of your own into the four splits of a corpus; --text, --label and --reply name its columns."""
+    from .own_data import Columns, make_corpus
+
+    if out.name != task_name():
+        raise typer.BadParameter(f"the new folder must be called {task_name()}, for example {out.parent / task_name()}")
+    print(make_corpus(path, out, Columns(text, label, reply or None), task_name()).to_string())
+    print(f"Now run with LAB_DATA={out.resolve().parent}")
 
 
 @app.command()

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from unittest import mock
 
 import numpy as np
 import torch
+
+from .exercise_judges import SCORES, follows_seed, narrows, near_normal, stays_inside
 
 
 @dataclass(frozen=True)
@@ -35,55 +36,6 @@ class Exercise:
     hints: tuple[str, ...]
     cases: tuple[Case, ...]
     any_order: bool = False
-
-
-SCORES = np.random.default_rng(3).normal(5.0, 2.0, 400)
-PAIR = "two numbers, low and high"
-
-
-def _is_pair(result) -> bool:
-    return isinstance(result, list) and len(result) == 2 and all(isinstance(end, (int, float)) for end in result)
-
-
-def _near_normal(result, again) -> str:
-    """The ends lie where the central limit theorem puts them. Their own random error is 2% of half the width (5,000 resamples), a 90%
-    interval lies 16% off: 8% separates the two."""
-    if not _is_pair(result):
-        return PAIR
-    mean, half = SCORES.mean(), 1.96 * SCORES.std() / np.sqrt(len(SCORES))
-    if not result[0] < mean < result[1]:
-        return f"low < mean < high, with the mean of the values {mean:.4f}"
-    wrong = max(abs(result[0] - (mean - half)), abs(result[1] - (mean + half))) > 0.08 * half
-    return f"about ({mean - half:.2f}, {mean + half:.2f}), where 95% of the resampled means lie" if wrong else ""
-
-
-def _follows_seed(result, again) -> str:
-    if not _is_pair(result):
-        return PAIR
-    if again(SCORES[:60], 500, 7) != result:
-        return "the same interval for the same seed"
-    with mock.patch.object(np.random, "default_rng", wraps=np.random.default_rng) as generator:
-        other = again(SCORES[:60], 500, 8)
-    if other == result:
-        return "a slightly different interval for another seed, because the resamples are others"
-    return "" if generator.called else "random numbers from np.random.default_rng(seed), called by this name"
-
-
-def _narrows(result, again) -> str:
-    """Nine times the values: a third of the width, up to a few per cent by chance."""
-    more = again(np.tile(SCORES[:40], 9), 1000, 0)
-    if not (_is_pair(result) and _is_pair(more)):
-        return PAIR
-    share = (more[1] - more[0]) / max(result[1] - result[0], 1e-12)
-    return "" if 0.25 < share < 0.42 else f"with each value nine times over, an interval about 0.33 times as wide (it is {share:.2f} times)"
-
-
-def _stays_inside(result, again) -> str:
-    """1 right answer of 20: a resample holds 0 to 3 of it in 98% of draws, so the percentiles are 0.00 and 0.15."""
-    if not _is_pair(result):
-        return PAIR
-    right = abs(result[0]) < 1e-9 and abs(result[1] - 0.15) < 1e-9
-    return "" if right else "(0.0, 0.15): percentiles of the resampled means, which cannot lie below the smallest value"
 
 
 EXERCISES = {
@@ -219,10 +171,10 @@ EXERCISES = {
             "np.quantile of all the means, at 2.5% and 97.5%.",
         ),
         cases=(
-            Case("400 values around 5", (SCORES, 5000, 0), "a pair (low, high) around the mean", _near_normal),
-            Case("the same seed twice, then another seed", (SCORES[:60], 500, 7), "a pair (low, high), fixed by the seed", _follows_seed),
-            Case("40 values, then nine times as many", (SCORES[:40], 1000, 0), "a pair (low, high), narrower for more values", _narrows),
-            Case("1 right answer of 20", (np.array([0.0] * 19 + [1.0]), 4000, 1), "(0.0, 0.15)", _stays_inside),
+            Case("400 values around 5", (SCORES, 5000, 0), "a pair (low, high) around the mean", near_normal),
+            Case("the same seed twice, then another seed", (SCORES[:60], 500, 7), "a pair (low, high), fixed by the seed", follows_seed),
+            Case("40 values, then nine times as many", (SCORES[:40], 1000, 0), "a pair (low, high), narrower for more values", narrows),
+            Case("1 right answer of 20", (np.array([0.0] * 19 + [1.0]), 4000, 1), "(0.0, 0.15)", stays_inside),
             Case("all values equal", (np.full(12, 3.0), 200, 0), (3.0, 3.0)),
         ),
     ),
@@ -236,6 +188,59 @@ EXERCISES = {
             Case("a small machine: 0.10 an hour, 2.5 answers a second", (0.10, 2.5), 0.0111111),
             Case("less than one answer a second", (18.0, 0.25), 20.0),
             Case("a machine that costs nothing", (0, 5), 0.0),
+        ),
+    ),
+    "rare_labels": Exercise(
+        hints=(
+            "Count the labels first. Which entry of the count is not a label at all?",
+            "collections.Counter counts; keep a name when it is not empty and its count is below least, and sort what you kept.",
+        ),
+        cases=(
+            Case("one label of three is rare", (["a", "b", "a", "c", "b", "a", "b"], 2), ["c"]),
+            Case("exactly as many as asked for is enough", (["a", "a", "b", "b", "b"], 2), []),
+            Case("rows without a label", (["pay", "", "pay", "", ""], 4), ["pay"]),
+            Case("several names, to be sorted", (["z", "m", "a", "a"], 2), ["m", "z"]),
+            Case("an empty text once is no rare label", (["a", "a", ""], 2), []),
+            Case("no rows", ([], 5), []),
+        ),
+    ),
+    "margin": Exercise(
+        hints=(
+            "The standard error of a share p from n messages is the square root of p (1 - p) / n.",
+            "1.96 standard errors to either side hold 95% of a normal distribution. The margin is one side only.",
+        ),
+        cases=(
+            Case("80% of 100 messages", (0.8, 100), 0.0784),
+            Case("the same of 400: half of it", (0.8, 400), 0.0392),
+            Case("50% is the least certain", (0.5, 100), 0.098),
+            Case("99% of 1,000 messages", (0.99, 1000), 0.0061671),
+            Case("nothing wrong: the approximation sees no uncertainty", (1.0, 50), 0.0),
+        ),
+    ),
+    "suspects": Exercise(
+        hints=(
+            "You need positions, not values: which positions would a sort by probability put first?",
+            "sorted(range(len(probabilities)), key=...) keeps the order of equals; cut it after k.",
+        ),
+        cases=(
+            Case("two of four", ([0.9, 0.1, 0.5, 0.02], 2), [3, 1]),
+            Case("equals: the earlier first", ([0.3, 0.2, 0.9, 0.2], 3), [1, 3, 0]),
+            Case("none asked for", ([0.3, 0.2], 0), []),
+            Case("more asked for than there are", ([0.4, 0.1], 5), [1, 0]),
+        ),
+    ),
+    "answers_for": Exercise(
+        hints=(
+            "np.interp reads a curve at a value of x. What is x here, the number or the accuracy?",
+            "Interpolate np.log(sizes) over the accuracies and take the exp of it; before that, treat accuracies below the first and above "
+            "the last.",
+        ),
+        cases=(
+            Case("half way between 100 and 400, on a logarithmic scale", (0.6, [100, 400], [0.5, 0.7]), 200.0),
+            Case("exactly a point of the curve", (0.7, [100, 400, 800], [0.5, 0.7, 0.75]), 400.0),
+            Case("a quarter of the way in the second piece", (0.72, [10, 100, 1000], [0.5, 0.7, 0.78]), 177.827941, tolerance=1e-3),
+            Case("more than the curve reaches", (0.9, [100, 400], [0.5, 0.7]), float("inf")),
+            Case("less than its first point", (0.4, [100, 400], [0.5, 0.7]), 0.0),
         ),
     ),
 }

@@ -1,10 +1,16 @@
 """The small reference figures that are committed beside the notebooks, drawn from the record."""
 
-from . import answers, audit, plots, record
+from . import answers, audit, plots, quality, record
 from .pipeline import Lab
 from .profile import ROOT
 
 IMAGES = ROOT / "notebooks" / "images"
+
+
+def draw_part(task: str, part: str) -> None:
+    """Write the reference figure of a part beside the core."""
+    table = record.part(part, task)
+    plots.faults_figure(table, list(quality.RATES)).savefig(IMAGES / "faults.png", dpi=90)
 
 
 def draw(lab: Lab) -> None:

@@ -9,7 +9,7 @@ from functools import cached_property
 import pandas as pd
 import torch
 
-from . import adapter, answers, evaluation, models, origin, parallel, students, targets_file, teachers
+from . import adapter, answers, evaluation, models, origin, parallel, quality, students, targets_file, teachers
 from .data import load_corpus
 from .products import read_table, whole
 from .profile import ROOT, Profile, load_profile, task_name
@@ -39,6 +39,8 @@ class Lab:
         corpus = origin.data_hash(name)
         self.record_fits = origin.record_fits(record, corpus)
         self.shipped = record if self.record_fits and packaged and not self.fresh else None
+        if self.shipped:  # its adapter fits the whole teacher only
+            self.profile = dataclasses.replace(self.profile, teacher_layers=None)
         origin.mark(self.folder, self._made_from(corpus))
 
     def _made_from(self, corpus: str) -> dict:
@@ -157,11 +159,13 @@ class Lab:
         if recipe.data == "gold":
             return gold
         kept = self.answers["kept"]
-        if recipe.verified and kept.mean() < 0.1:
+        if recipe.verified and self.min_confidence > 0 and kept.mean() < 0.1:  # a test that drops no doubts judges no teacher
             raise ValueError(
                 f"Verification kept {kept.sum()} of {len(kept)} teacher answers: this teacher cannot teach yet. "
                 "Adapt it longer (teacher_epochs) or on more gold, and delete the run's folder."
             )
+        if isinstance(recipe, quality.RowsRecipe):
+            return quality.training_rows(self, recipe)
         table = self._answers_for(recipe)
         return pd.concat([gold, table], ignore_index=True) if recipe.data == "both" else table
 
@@ -172,7 +176,8 @@ class Lab:
 
     def steps(self, recipe: Recipe) -> int:
         """Optimiser steps of a recipe: for as many answers as it asks for, or as there are; gold-only students get them too."""
-        return steps(recipe, self.profile, len(self.corpus["train"]), len(self._answers_for(recipe)))
+        answers = None if isinstance(recipe, quality.RowsRecipe) else len(self._answers_for(recipe))
+        return steps(recipe, self.profile, len(self.corpus["train"]), answers)
 
     def targets(self, table: pd.DataFrame, tokenizer) -> list:
         """The teacher's distributions over prompt and completion, kept in memory: computed once a text, shared by all students."""
@@ -216,6 +221,7 @@ class Lab:
             "weights": weights, "lora_rank": recipe.lora,
             "max_steps": self.steps(recipe),
             "learning_rate": recipe.rate or profile.learning_rate,
+            **({"train_sampling_strategy": "sequential"} if getattr(recipe, "order", None) else {}),
         }
 
     def _path(self, kind: str, name: str, seed: int):
@@ -264,11 +270,11 @@ class Lab:
         return read_table(path)
 
     def teacher_predictions(self, split: str = "test") -> pd.DataFrame:
-        """The adapted teacher's predictions on a split, made and stored when missing."""
+        """The adapted teacher's predictions on a split, made and stored when missing; off the test set, few of its replies are written."""
         path = self._path("predictions", f"teacher-{split}", 0)
         if not path.exists():
             with whole(path) as partial:
-                self._predict(*self.teacher, split).to_csv(partial, index=False)
+                self._predict(*self.teacher, split, None if split == "test" else 12).to_csv(partial, index=False)
         return read_table(path)
 
     def _predict(self, model, tokenizer, split: str, replies: int | None = None) -> pd.DataFrame:

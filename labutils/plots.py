@@ -141,6 +141,37 @@ def rates_figure(record: pd.DataFrame) -> Figure:
     return figure
 
 
+def faults_figure(record: pd.DataFrame, faults: list[str]) -> Figure:
+    """Accuracy against the share of spoiled rows, a line for each fault; all begin at the clean student.
+
+    Args:
+        record: columns name, fault, share, value, low, high.
+    """
+    figure, axis = _figure("Student accuracy against the share of spoiled training rows, a line for each fault.")
+    clean = record[record["name"] == "clean"].assign(share=0.0)
+    for number, fault in enumerate(faults):
+        points = pd.concat([clean, record[record["fault"] == fault]])
+        _band(axis, points.assign(share=100 * points["share"]), "share", f"C{number}", fault)
+    ends = record["low"].min() - 0.02, record["high"].max() + 0.02  # the same in all figures, so that faults can be compared
+    axis.set(xlabel="how much is spoiled (%)", ylabel="intent accuracy (test)", ylim=ends)
+    axis.legend(frameon=False)
+    return figure
+
+
+def worth_figure(record: pd.DataFrame) -> Figure:
+    """Accuracy against the number of different rows, a line for gold labels and one for teacher answers. Columns: source, rows, value, low,
+    high."""
+    figure, axis = _figure("Student accuracy against the number of different rows, a line for gold labels and one for teacher answers.")
+    for source, colour, label in (("gold", COLOURS["gold_only"], "gold labels"), ("hand", COLOURS["distilled"], "teacher answers")):
+        _band(axis, record[record["source"] == source], "rows", colour, label)
+    ticks = sorted(record["rows"].unique())
+    axis.set(xscale="log", xlabel="different rows (log scale)", ylabel="intent accuracy (test)")
+    axis.set_xticks(ticks, [f"{tick:.0f}" for tick in ticks])
+    axis.minorticks_off()
+    axis.legend(frameon=False)
+    return figure
+
+
 def accuracy_bars(results: pd.DataFrame) -> Figure:
     """Intent accuracy of each model with its 95% interval."""
     table = results[results["metric"] == "main"].set_index("model")

@@ -23,7 +23,7 @@ class Profile:
     name: str
     teacher: str = "bundled"  # "bundled" (packaged weights), a hub id, or a local folder
     student: str = "first_layers"  # cut from the teacher, or a hub id of an independent model
-    teacher_layers: int | None = None  # use only the teacher's first layers: for unit tests
+    teacher_layers: int | None = None  # use only the teacher's first layers: for tests that adapt one
     students: tuple[str, ...] = ("untrained", "gold_only", "distilled")  # of `recipes.main_recipes`
     soft: bool = True  # learn from the teacher's distributions; the student must have the teacher's vocabulary
     student_layers: int = 8
@@ -77,9 +77,10 @@ class Profile:
 ALL_STUDENTS = ("untrained", "gold_only", "gold_only_untouched", "distilled_words", "distilled")
 CPU = Profile("cpu")
 PROFILES = {
-    "cpu": CPU,
+    # Where a laptop would wait for minutes to show what fewer messages show as well.
+    "cpu": dataclasses.replace(CPU, fewshot_messages=48, adapt_messages=144, bench_prompts=10),
     "smoke": dataclasses.replace(
-        CPU, name="smoke", students=ALL_STUDENTS, student_layers=1, keep_frequent=500, gold=48, validation=24, test=36,
+        CPU, name="smoke", students=ALL_STUDENTS, teacher_layers=4, student_layers=1, keep_frequent=500, gold=48, validation=24, test=36,
         fewshot_messages=8, adapt_messages=24, adapt_epochs=1, live_prompts=24, answers=48, min_confidence=0.0, replies=12,
         mixed_bfloat16=False, teacher_epochs=1, epochs=1, max_new_tokens=24, curve_sizes=(16, 32), curve_layers=(1, 2),
         curve_answers=16, sweep_rates=(5e-5, 6e-4), sweep_answers=16, bench_prompts=4, samples=2,

@@ -49,6 +49,18 @@ def curve(name: str, task: str | None = None) -> pd.DataFrame:
     return table.assign(method=table["lora"].notna().map({True: "lora", False: "full"}))
 
 
+def part(name: str, task: str | None = None) -> pd.DataFrame:
+    """A table beside the core's, such as `quality`.
+
+    Raises:
+        FileNotFoundError: it was not made yet; the message names the command.
+    """
+    path = folder(task) / f"{name}.csv"
+    if not path.exists():
+        raise FileNotFoundError(f"{path.name} is missing. Make it with: LAB_PROFILE=full python -m labutils reference --part {name}")
+    return pd.read_csv(path)
+
+
 def interval_at(answers: int, task: str | None = None) -> tuple[float, float]:
     """95% interval of the record's student with that many hand-written prompts answered; between measured sizes, interpolated on
     a logarithmic scale."""

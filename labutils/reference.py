@@ -1,5 +1,6 @@
 """The run of record (profile `full`): every curve with every seed, resumable at any point, and its shipped tables."""
 
+import dataclasses
 import datetime
 import hashlib
 import json
@@ -16,11 +17,11 @@ import pandas as pd
 import psutil
 import torch
 
-from . import evaluation, figures, models, results
+from . import evaluation, figures, models, quality, results
 from .origin import data_hash
 from .pipeline import Lab
 from .products import read_table, whole
-from .profile import ROOT, Profile
+from .profile import ROOT, Profile, load_profile
 from .recipes import Recipe, layer_recipes, main_recipes, rate_recipes, size_recipes, steps, verification_recipes
 from .tasks import Task
 from .teachers import answer_key
@@ -45,13 +46,21 @@ def jobs(profile: Profile) -> list[tuple[Recipe, int, str]]:
     return sorted(listed, key=lambda job: (job[1], job[0].name not in main, steps(job[0], profile, gold=0) * job[0].layers))
 
 
-def work(lab: Lab) -> None:
+def quality_jobs(profile: Profile) -> list[tuple[Recipe, int, str]]:
+    """The students of the data-quality notebook; with each seed, other rows are drawn and spoiled."""
+    return [(dataclasses.replace(r, draw=seed), seed, "test") for seed in profile.seeds for r in quality.quality_recipes(profile)]
+
+
+PARTS = {"core": jobs, "quality": quality_jobs}
+
+
+def work(lab: Lab, part: str = "core") -> None:
     """Carry out jobs that nobody has claimed; several processes may do this side by side."""
     claims = lab.folder / "claims"
     claims.mkdir(exist_ok=True)
     if "LAB_RECORD_PROCESS" in os.environ:
         threading.Thread(target=_end_with, args=(int(os.environ["LAB_RECORD_PROCESS"]),), daemon=True).start()
-    for recipe, seed, split in jobs(lab.profile):
+    for recipe, seed, split in PARTS[part](lab.profile):
         claim = claims / f"{recipe.name}-seed{seed}"
         try:
             claim.touch(exist_ok=False)
@@ -74,35 +83,49 @@ def _end_with(record: int) -> None:
 
 def run(lab: Lab, workers: int = 2) -> None:
     """Make or go on with the record: teacher, its answers and distributions first, then all students in `workers` processes."""
-    claims = lab.folder / "claims"
-    for claim in claims.glob("*") if claims.exists() else []:
-        claim.unlink()  # whatever was finished has its predictions on disk
     lab.teacher_predictions()
     needed = [lab.training_rows(recipe) for recipe, _, _ in jobs(lab.profile) if recipe.data in ("answers", "both") and recipe.soft]
     lab.targets(pd.concat(needed).drop_duplicates("prompt"), lab.speaking_teacher[1])  # once, for all workers
+    start_workers(lab, "core", workers)
+
+
+def start_workers(lab: Lab, part: str, workers: int) -> None:
+    """Carry out a part's jobs in `workers` processes, and wait for them."""
+    claims = lab.folder / "claims"
+    for claim in claims.glob("*") if claims.exists() else []:
+        claim.unlink()  # whatever was finished has its predictions on disk
     threads = str(max(1, (os.cpu_count() or 2) // workers))
-    settings = {"LAB_PROFILE": lab.profile.name, "LAB_TASK": lab.task.name, "LAB_RECORD_PROCESS": str(os.getpid())}
-    running = [subprocess.Popen(WORKER, env={**os.environ, **settings, "OMP_NUM_THREADS": threads}, cwd=ROOT) for _ in range(workers)]
+    settings = {"LAB_TASK": lab.task.name, "LAB_RECORD_PROCESS": str(os.getpid()), "OMP_NUM_THREADS": threads}
+    environment = {**os.environ, **settings}
+    running = [subprocess.Popen([*WORKER, "--part", part], env=environment, cwd=ROOT) for _ in range(workers)]
     if any([process.wait() for process in running]):
         raise RuntimeError("A worker of the record failed; what it finished is kept. Run the command again to go on.")
 
 
-def open_lab() -> Lab:
-    """The lab of the record: nothing shipped may feed it, so it works in the folder of a fresh run."""
-    os.environ["LAB_FRESH"] = "1"
+def open_lab(part: str = "core") -> Lab:
+    """The lab of the record: nothing shipped may feed its core, which works in the folder of a fresh run; the other parts begin with the
+    shipped teacher and its answers."""
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 2)))
-    return Lab()
+    os.environ["LAB_FRESH"] = "1" if part == "core" else "0"
+    if part == "core":
+        return Lab()
+    lab = Lab(dataclasses.replace(load_profile(), name=f"full-{part}", live_prompts=0))
+    if lab.shipped is None:
+        raise FileNotFoundError(f"The part {part} begins with the core's teacher: make that first, by `python -m labutils reference`.")
+    return lab
 
 
-def main(workers: int = 2) -> None:
-    """The whole record: students, tables, speeds; then everything that is shipped."""
-    start, lab = time.time(), open_lab()
-    run(lab, workers)
-    publish(lab, time.time() - start)
+def main(workers: int = 2, part: str = "core") -> None:
+    """A part of the record: students, tables; then everything that is shipped."""
+    start, lab = time.time(), open_lab(part)
+    run(lab, workers) if part == "core" else start_workers(lab, part, workers)
+    publish(lab, time.time() - start, part)
 
 
-def publish(lab: Lab, seconds: float) -> None:
+def publish(lab: Lab, seconds: float, part: str = "core") -> None:
     """Tables, speeds and figures from what is finished, written to data/reference/<task>/."""
+    if part != "core":
+        return ship_part(lab, part, seconds)
     tables = results.predictions(lab, finished_only=True)
     table = results.save(lab, results.quality(lab, tables), results.speeds(lab, list(tables)))
     ship_teacher(lab)
@@ -148,6 +171,19 @@ def ship(lab: Lab, table: pd.DataFrame, verdicts: pd.DataFrame, seconds: float) 
     write_provenance(lab, folder, seconds)
 
 
+def ship_part(lab: Lab, part: str, seconds: float) -> None:
+    """Write a part's one table, and where it came from, beside the core's."""
+    folder = ROOT / "data" / "reference" / lab.task.name
+    listed = PARTS[part](load_profile("full"))
+    quality.summary(lab, [recipe for recipe, seed, _ in listed if seed == lab.profile.seeds[0]]).to_csv(
+        folder / f"{part}.csv", index=False, float_format="%.5g",
+    )
+    made = {"data": data_hash(lab.task.name), "recipe": recipe_hash(load_profile("full"), lab.task, part), "adapter": lab.teacher_id,
+            "date": datetime.date.today().isoformat(), "seconds_of_last_sitting": round(seconds)}
+    (folder / f"{part}.json").write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
+    figures.draw_part(lab.task.name, part)
+
+
 def ship_teacher(lab: Lab) -> None:
     """Copy the adapter and write the answers file: key, id, answer, confidence."""
     folder = ROOT / "data" / "reference" / lab.task.name
@@ -158,9 +194,9 @@ def ship_teacher(lab: Lab) -> None:
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
-def recipe_hash(profile: Profile, task: Task) -> str:
-    """Hash of all that decides the record besides the data: the settings of profile and task, all recipes, the prompt's version."""
-    text = repr((profile, task.settings, jobs(profile), PROMPT_VERSION))
+def recipe_hash(profile: Profile, task: Task, part: str = "core") -> str:
+    """Hash of all that decides a part besides the data: the settings of profile and task, all recipes, the prompt's version."""
+    text = repr((profile, task.settings, PARTS[part](profile), PROMPT_VERSION))
     return hashlib.sha256(text.encode()).hexdigest()
 
 

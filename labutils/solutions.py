@@ -81,10 +81,36 @@ def cost_per_thousand(price_per_hour, answers_per_second):
     return price_per_hour / 3600 / answers_per_second * 1000
 
 
+def rare_labels(labels, least):
+    """Sorted names of the labels with fewer than `least` examples; "" is no label."""
+    from collections import Counter
+
+    return sorted(label for label, count in Counter(labels).items() if label and count < least)
+
+
+def margin(accuracy, messages):
+    """Half the width of the 95% interval of an accuracy, by the normal approximation of the binomial."""
+    return 1.96 * (accuracy * (1 - accuracy) / messages) ** 0.5
+
+
+def suspects(probabilities, k):
+    """Positions of the k least probable labels, least probable first, of equals the earlier (after Northcutt et al. 2021)."""
+    return sorted(range(len(probabilities)), key=lambda place: probabilities[place])[:k]
+
+
+def answers_for(accuracy, sizes, accuracies):
+    """Size at which a rising curve reaches an accuracy, straight on a logarithmic scale; 0 below the curve, infinity above it."""
+    if accuracy < accuracies[0]:
+        return 0.0
+    if accuracy > accuracies[-1]:
+        return float("inf")
+    return float(np.exp(np.interp(accuracy, accuracies, np.log(sizes))))
+
+
 REFERENCES = {
     function.__name__: function
     for function in (
         student_parameters, training_minutes, find_duplicates, balanced_sample, grounded,
-        majority, completion_labels, kl_divergence, bootstrap_interval, cost_per_thousand,
+        majority, completion_labels, kl_divergence, bootstrap_interval, cost_per_thousand, rare_labels, margin, suspects, answers_for,
     )
 }

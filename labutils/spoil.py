@@ -54,6 +54,6 @@ def narrowed(table: pd.DataFrame, share: float, size: int, seed: int = 0) -> pd.
         words = group["prompt"].str.lower().str.findall(r"\w+").map(set)
         frequency = words.explode().value_counts() / len(group)
         scores[group.index] = [frequency[list(found)].mean() for found in words]
-    ranks = scores.groupby(table["label"]).rank(ascending=False, pct=True)
+    ranks = scores.groupby(table["label"]).rank(ascending=False, pct=True, method="first")
     usual = table[ranks <= 1 - share]
     return usual.sample(min(size, len(usual)), random_state=seed).reset_index(drop=True)

@@ -70,7 +70,7 @@ def packages_of(command: list[str]) -> set[str]:
 
 
 def test_on_colab_only_trl_and_small_packages_are_missing(installed):
-    assert names(environment.missing()) == {"trl", "gguf", "sacrebleu", "rouge-score"}
+    assert names(environment.missing()) == {"trl", "gguf", "sacrebleu", "rouge-score", "datasketch"}
 
 
 def test_pip_is_never_asked_for_what_colab_has(installed):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from labutils import recipes, record, teachers
+from labutils import quality, recipes, record, teachers
 from labutils.pipeline import Lab
 from labutils.profile import ROOT, load_profile
 
@@ -91,16 +91,22 @@ def test_the_record_supports_what_the_readme_says():
 
 
 def test_the_record_is_complete():
-    """Every student, those of the targets with every seed; every point of every curve."""
+    """Every student with every seed; every point of every curve."""
     profile, table = load_profile("full"), record.results("conversation").query("metric == 'intent_accuracy'").set_index("model")
     assert set(table.index) == {"teacher", *recipes.main_recipes(profile)}
-    assert (table.loc[["untrained", "gold_only", "distilled"], "seeds"] == len(profile.seeds)).all()
+    assert (table.drop("teacher")["seeds"] == len(profile.seeds)).all()
     curves = {
         "layers": recipes.layer_recipes(profile), "sizes": recipes.size_recipes(profile), "rates": recipes.rate_recipes(profile),
         "verification": recipes.verification_recipes(profile),
     }
     for name, planned in curves.items():
         assert record.curve(name, "conversation")["name"].tolist() == [recipe.name for recipe in planned]
+
+
+def test_the_quality_experiments_are_complete():
+    profile, table = load_profile("full"), record.part("quality", "conversation")
+    assert table["name"].tolist() == [recipe.name for recipe in quality.quality_recipes(profile)]
+    assert (table["seeds"] == len(profile.seeds)).all()
 
 
 def test_the_interval_of_a_size_is_read_off_the_curve(monkeypatch):

@@ -324,6 +324,16 @@ def test_the_record_was_made_by_this_recipe(provenance):
     assert provenance["recipe"] == reference.recipe_hash(load_profile("full"), get_task("conversation", [])), stale
 
 
+def test_the_quality_experiments_were_made_from_this_data_recipe_and_teacher():
+    from labutils import adapter, reference
+
+    made = json.loads((RECORD / "quality.json").read_text(encoding="utf-8"))
+    stale = "Data, recipes or teacher changed: run `python -m labutils reference --part quality` again."
+    assert made["data"] == origin.data_hash("conversation"), stale
+    assert made["recipe"] == reference.recipe_hash(load_profile("full"), get_task("conversation", []), "quality"), stale
+    assert made["adapter"] == adapter.short_hash(RECORD / "teacher"), stale
+
+
 def test_another_recipe_has_another_hash():
     import dataclasses
 

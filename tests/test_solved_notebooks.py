@@ -29,6 +29,10 @@ MISTAKES = {  # one an exercise, of those in wrong_answers.py
     "kl_divergence": "over the positions",
     "bootstrap_interval": "mean over the wrong axis",
     "cost_per_thousand": "speed on the wrong side",
+    "rare_labels": "no label counted",
+    "margin": "whole width",
+    "suspects": "in the order of the rows",
+    "answers_for": "the ends go on",
 }
 WRONG_CELL = """from wrong_answers import wrong_answer
 

@@ -26,10 +26,10 @@ class TinyLab(Lab):
 
     def __init__(self, teacher):
         profile = dataclasses.replace(
-            load_profile("smoke"), name="tiny", teacher=str(teacher), students=("untrained", "gold_only", "distilled"), seeds=(0, 1),
-            keep_frequent=0, gold=None, validation=None, test=None, answers=8, replies=2, max_new_tokens=4, generation_batch=4,
-            batch_size=4, teacher_batch=4, teacher_lr=0.02, learning_rate=0.01, curve_sizes=(4,), curve_layers=(1,), curve_answers=8,
-            sweep_rates=(0.01,), sweep_answers=8,
+            load_profile("smoke"), name="tiny", teacher=str(teacher), teacher_layers=None, seeds=(0, 1),
+            students=("untrained", "gold_only", "distilled"), keep_frequent=0, gold=None, validation=None, test=None, answers=8,
+            replies=2, max_new_tokens=4, generation_batch=4, batch_size=4, teacher_batch=4, teacher_lr=0.02, learning_rate=0.01,
+            curve_sizes=(4,), curve_layers=(1,), curve_answers=8, sweep_rates=(0.01,), sweep_answers=8,
         )
         super().__init__(profile, "conversation", fresh=True)
 
